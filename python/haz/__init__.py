@@ -1,0 +1,1 @@
+"""haz: a task runner for large monorepos."""

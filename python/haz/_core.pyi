@@ -1,0 +1,238 @@
+"""The native core: everything that touches many files or many processes at once.
+
+Paths are `str` as `os.fsdecode` gives it. A *workspace path* starts with `/` and is relative to the workspace root.
+`algorithm` is `"blake3"` or `"sha256"`; anything else is a `ValueError`. Digests are 32 raw bytes. Every call that does
+I/O or hashing releases the GIL. File errors are `haz.errors.FileSystemError`.
+
+Work that may take long is submitted with a `token` of the caller's choice and answered by exactly one event
+`(kind, token, payload)` of the `Queue` that the working object was made with; failures of submitted work are payloads,
+never exceptions.
+"""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+from haz.errors import FileSystemError
+
+def digest_bytes(data: bytes, algorithm: str = "blake3") -> bytes:
+    """Digest of `data`."""
+
+def digest_files(paths: Sequence[str], algorithm: str = "blake3") -> list[bytes | FileSystemError]:
+    """Digest of each file's content, in the order given, read in parallel. A file that cannot be read yields its error."""
+
+def publish(path: str, data: bytes) -> None:
+    """Write `data` to a unique sibling of `path` and rename it there: readers see the old file or the whole new one.
+
+    Missing parent directories are created. Not fsynced: a manifest lost or torn by power failure is a miss.
+    """
+
+def json_loads(data: bytes) -> Any:
+    """Parse strict JSON (UTF-8, no duplicate keys, no trailing bytes). Raises `ValueError`."""
+
+def json_dumps(value: Any) -> bytes:
+    """Compact JSON of None, bool, int (64 bit), float, str, list, tuple and dict[str, …]. Raises `TypeError`/`ValueError`.
+
+    Text with lone surrogates is refused; encode paths that may hold them before.
+    """
+
+@final
+class Queue:
+    """The event queue between the core's threads and the one thread that drives a run."""
+
+    def __new__(cls) -> Queue: ...
+    def wait(self, timeout: float | None = None) -> list[tuple[str, int, Any]]:
+        """Take all events that are there; wait for the first one at most `timeout` seconds (None: for ever).
+
+        An empty list means that the time ran out. Only one thread may wait.
+        """
+
+# --- patterns (spec 01 §9, D11) --------------------------------------------------------------------------------------
+
+def check_pattern(text: str) -> bool:
+    """Validate a pattern as written (either anchor, without `!`). True for a glob, False for a literal (PATH-008).
+
+    Raises `haz.errors.PatternError`.
+    """
+
+def escape_pattern(text: str) -> str:
+    """Escape the glob metacharacters of a path, so that it can be the prefix of an anchored glob (O22)."""
+
+@final
+class PatternSet:
+    """Many compiled pattern lists ("specs"), sharing equal patterns.
+
+    Each pattern is `(anchored, literal, exclude)` as in `haz.model.Pattern`: `anchored` starts with `/`; a literal is a
+    plain path, never unescaped. A path belongs to a spec when a pattern of it matches and no exclusion of it does
+    (exclusions win wherever they stand; they do not silence a literal). Raises `haz.errors.PatternError`.
+    """
+
+    def __new__(cls, specs: Sequence[Sequence[tuple[str, bool, bool]]]) -> PatternSet: ...
+    def __len__(self) -> int: ...
+    def matching(self, path: str) -> list[int]:
+        """Indices of the specs that `path`, a workspace path, belongs to, ascending. Pure: no disk."""
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+@final
+class Inputs:
+    """The resolved and hashed input files of one spec."""
+
+    @property
+    def digest(self) -> bytes:
+        """Digest of the `inputs` section of the cache key (`docs/cache-key.md`); empty when `error` is set."""
+
+    @property
+    def error(self) -> tuple[str, str, str] | None:
+        """`(kind, workspace path, reason)`; kind is `resolve`, `read`, `not_regular` or `outside`. The first in path order."""
+
+    def rows(self) -> list[tuple[str, bytes, bool]]:
+        """`(workspace path, digest, executable)` of each file, once, sorted by path bytes."""
+
+@final
+class Tree:
+    """The workspace's files: one shared walk for many specs, digests remembered while stat says they still hold.
+
+    A digest is reused within this object only if device, inode, size, mtime and ctime (ns) agree and the file had not
+    changed within the clock tick before it was read.
+    """
+
+    def __new__(cls, queue: Queue, root: str, algorithm: str, patterns: PatternSet, workers: int = 0) -> Tree:
+        """`root` is the absolute workspace root. `workers` is the number of reader threads, 0 for the core's choice."""
+
+    def fingerprint(self, token: int, specs: Sequence[int]) -> None:
+        """Resolve and hash the files of these specs of `patterns` in one walk. Event `("inputs", token, list[Inputs])`.
+
+        The walk enters only what the literal prefixes of the patterns allow, never `.git` or `.haz` (unless a literal
+        names something there); it reads the disk anew on every call.
+        """
+
+@final
+class Blobs:
+    """A content-addressed store in one directory: `<directory>/<first two hex digits>/<hex digest>`.
+
+    Blobs appear by rename and are never changed; many processes may use one directory.
+    """
+
+    def __new__(cls, queue: Queue, root: str, directory: str, algorithm: str, tree: Tree) -> Blobs:
+        """`root` is the absolute workspace root, `directory` is created on the first write."""
+
+    def present(self, blobs: Sequence[tuple[bytes, int]]) -> bool:
+        """Whether every `(digest, size)` is there as a regular file of that size. Contents are not read."""
+
+    def collect(self, token: int, patterns: PatternSet, spec: int, streams: Finished | None) -> None:
+        """Resolve the outputs of a spec, copy their contents into the store, and the captured streams with them.
+
+        Event `("collected", token, rows)` with rows `("file", path, digest, size, mode)` or `("symlink", path, target)`
+        sorted by path bytes, each path once; or, when it failed, a tuple `(kind, path, reason)` with kind
+        `not_produced`, `not_regular`, `resolve`, `mode` or `store`. The kinds are tried in that order: what is wrong
+        with the outputs is told before what is wrong with the store, and with `store` the rows are a fourth member.
+        """
+
+    def restore(self, token: int, rows: Sequence[tuple[Any, ...]], streams: Sequence[tuple[bytes, int]]) -> None:
+        """Put outputs in place as the rows say and verify the stream blobs.
+
+        An output that already has the right bytes and mode is left untouched. Everything is verified against its
+        digest and staged before the first output is renamed into place. A path that leaves the workspace, runs through
+        a symlinked parent, or into `.git` or `.haz` is refused.
+        Event `("restored", token, (written, kept, contents))`: counts, and per stream its bytes when it is at most
+        1 MiB, else None. When it failed: a text that says what went wrong.
+        """
+
+    def read(self, digest: bytes, offset: int, length: int) -> bytes:
+        """At most `length` bytes of a blob from `offset`; empty at its end. Raises `FileSystemError`."""
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+@final
+class Finished:
+    """How a child ended, and what it wrote. Holds captured bytes (memory, or a spill file) until `close()` or deletion."""
+
+    @property
+    def code(self) -> int | None:
+        """Exit code 0-255, or None when a signal ended it."""
+
+    @property
+    def signal(self) -> int | None: ...
+    @property
+    def stdout(self) -> tuple[bytes, int]:
+        """`(digest, size in bytes)` of everything read from standard output."""
+
+    @property
+    def stderr(self) -> tuple[bytes, int]: ...
+    @property
+    def error(self) -> tuple[str, str] | None:
+        """`("stdout" | "stderr" | "wait", reason)` when capturing or reaping failed."""
+
+    def close(self) -> None: ...
+
+@final
+class Processes:
+    """Children in process groups of their own, their output captured and streamed.
+
+    stdin is /dev/null; all descriptors but 0-2 are closed; signal mask and dispositions are the default ones; on Linux
+    a child dies with haz (parent-death signal).
+    """
+
+    def __new__(cls, queue: Queue, algorithm: str, spill_directory: str, memory_limit: int = 8388608) -> Processes:
+        """A stream larger than `memory_limit` bytes spills to an unlinked file in `spill_directory` (created then)."""
+
+    def spawn(self, token: int, argv: Sequence[str], env: Sequence[tuple[str, str]], cwd: str) -> int:
+        """Start a child; returns its pid, which is also its process group.
+
+        A program without `/` is looked up on the PATH of `env`, or `/bin:/usr/bin` without one; one with `/` relative
+        to `cwd`. `env` is the whole environment. Raises `haz.errors.SpawnError`, `haz.errors.NonAbsoluteCwd`.
+
+        Events: `("output", token, (1 | 2, bytes))` as bytes arrive; `("reaped", token, None)` when the leader ended
+        while a pipe is still held open by a descendant; at last `("exit", token, Finished)`, when the leader has ended
+        and both pipes are at their end. Reading pauses while more than a few MiB of events wait to be taken.
+        """
+
+    def signal(self, token: int, signum: int) -> bool:
+        """Signal the child's group. False when the group is gone. Raises `haz.errors.SignalError`."""
+
+    def abandon(self, token: int) -> None:
+        """Stop reading the pipes of a child: `exit` follows as soon as the leader is reaped."""
+
+def install_signal_handlers() -> None:
+    """Handle SIGINT, SIGTERM, SIGHUP and SIGQUIT by leaving at once with status 128 + n, until `deliver_signals`.
+
+    A signal that was ignored when the process started stays ignored. Idempotent.
+    """
+
+def deliver_signals(queue: Queue | None) -> None:
+    """From now on such signals become events `("signal", n, None)` of `queue`; with None they end the process again."""
+
+# --- YAML (spec 01 §3) -----------------------------------------------------------------------------------------------
+
+@final
+class Node:
+    """A YAML node with its place. Aliases and merge keys are already expanded."""
+
+    @property
+    def kind(self) -> str:
+        """`scalar`, `null`, `sequence` or `mapping`."""
+
+    @property
+    def value(self) -> Any:
+        """Source text of a scalar; list[Node]; list[tuple[Node, Node]] in file order; None."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether a scalar was written without quotes and not as a block."""
+
+    @property
+    def line(self) -> int:
+        """1-based; of the first character."""
+
+    @property
+    def column(self) -> int:
+        """1-based, in characters."""
+
+    @property
+    def end_line(self) -> int: ...
+    @property
+    def end_column(self) -> int:
+        """Of the character after the last one."""
+
+def yaml_parse(data: bytes) -> Node:
+    """Parse one document. Raises `haz.errors.YamlError` (syntax, encoding, several or no documents, duplicate keys, limits)."""

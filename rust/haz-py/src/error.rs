@@ -1,0 +1,18 @@
+//! The only place where core errors become Python exceptions. Python owns the classes (`haz.errors`).
+
+use pyo3::import_exception;
+use pyo3::prelude::*;
+
+use haz_core::error::FsError;
+
+import_exception!(haz.errors, FileSystemError);
+
+/// `haz.errors.FileSystemError(operation, path, errno, reason)`.
+pub fn file_system_error(error: &FsError) -> PyErr {
+    FileSystemError::new_err((
+        error.operation,
+        error.path.clone(),
+        error.source.raw_os_error(),
+        error.source.to_string(),
+    ))
+}

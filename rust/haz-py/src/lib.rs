@@ -1,0 +1,26 @@
+//! `haz._core`: the core's functions and classes as Python sees them. Thin on purpose.
+
+mod digest;
+mod error;
+mod events;
+mod files;
+mod glob;
+mod json;
+mod process;
+mod signals;
+mod yaml;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = true)]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<events::Queue>()?;
+    digest::register(module)?;
+    files::register(module)?;
+    glob::register(module)?;
+    json::register(module)?;
+    process::register(module)?;
+    signals::register(module)?;
+    yaml::register(module)?;
+    Ok(())
+}
