@@ -1,0 +1,48 @@
+"""The only list of on-disk names and versions of the cache. An unknown version is simply absent.
+
+```
+<cache>/CACHEDIR.TAG                          backup tools leave the cache alone
+<cache>/blobs-v1/<algorithm>/<kk>/<digest>    one file per distinct content: outputs and streams
+<cache>/entries-v1/<algorithm>/<kk>/<key>     one manifest per cache key, published by one rename
+```
+`kk` is the first two of the 64 hex digits.
+"""
+
+from __future__ import annotations
+
+KEY_REVISION = 1
+HASH_IDS = {"blake3": 0, "sha256": 1}
+
+BLOBS = "blobs-v1"
+ENTRIES = "entries-v1"
+SPILL = "spill"
+MANIFEST_MAGIC = b"haz-manifest 1 "
+
+CACHEDIR_TAG = "CACHEDIR.TAG"
+CACHEDIR_TAG_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# This directory is a cache of haz.\n"
+
+
+def blobs_directory(cache: str, algorithm: str) -> str:
+    return f"{cache}/{BLOBS}/{algorithm}"
+
+
+def entries_directory(cache: str, algorithm: str) -> str:
+    return f"{cache}/{ENTRIES}/{algorithm}"
+
+
+def entry_path(cache: str, algorithm: str, key: bytes) -> str:
+    name = key.hex()
+    return f"{cache}/{ENTRIES}/{algorithm}/{name[:2]}/{name}"
+
+
+def text_of(raw: bytes) -> str:
+    """Make bytes a JSON-safe text, losslessly: UTF-8, or NUL followed by one character per byte."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return "\0" + raw.decode("latin-1")
+
+
+def bytes_of(text: str) -> bytes:
+    """Invert `text_of`. Raises `ValueError` for a text it cannot have made."""
+    return text[1:].encode("latin-1") if text.startswith("\0") else text.encode()

@@ -1,0 +1,196 @@
+"""One cache entry as it lies on disk: a line with the digest of what follows, then one JSON object.
+
+The digest makes a torn or altered manifest recognisable before anything of it is believed.
+"""
+
+from __future__ import annotations
+
+import os
+
+from haz import _core
+from haz._record import Record
+from haz.cache.formats import HASH_IDS, KEY_REVISION, MANIFEST_MAGIC, bytes_of, text_of
+from haz.model import StreamHashes, TaskId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from haz.cache.key import Section
+
+MAX_PATHS = 1_000_000
+
+
+class ManifestError(ValueError):
+    """The bytes are not a manifest that this version can use. `label` is what `haz why` calls it."""
+
+    def __init__(self, label: str, reason: str) -> None:
+        super().__init__(reason)
+        self.label = label
+
+
+class FileRow(Record):
+    """An output file: workspace path, content digest, size in bytes, permission bits (07777)."""
+
+    path: str
+    digest: bytes
+    size: int
+    mode: int
+
+
+class LinkRow(Record):
+    """An output that is a symbolic link, with its target as it was written."""
+
+    path: str
+    target: str
+
+
+class Blob(Record):
+    """A captured stream: digest and size in bytes."""
+
+    digest: bytes
+    size: int
+
+
+class Manifest(Record):
+    """What a successful run left behind. `parts` are the labelled key parts: `{section: {digest, rows}}`.
+
+    `created_at` is milliseconds since the epoch, the start of the run; `duration` milliseconds of the task's own run.
+    """
+
+    key: bytes
+    algorithm: str
+    task: TaskId
+    created_at: int
+    duration: int
+    stdout: Blob
+    stderr: Blob
+    outputs: tuple[FileRow | LinkRow, ...]
+    parts: dict[str, Any]
+
+    @property
+    def streams(self) -> StreamHashes:
+        return StreamHashes(self.stdout.digest, self.stderr.digest)
+
+    @property
+    def blobs(self) -> list[tuple[bytes, int]]:
+        """Every blob that a restore needs, as `(digest, size)`."""
+        files = [(row.digest, row.size) for row in self.outputs if isinstance(row, FileRow)]
+        return [(self.stdout.digest, self.stdout.size), (self.stderr.digest, self.stderr.size), *files]
+
+
+def explain_parts(sections: Sequence[Section], algorithm: str) -> dict[str, Any]:
+    """Return the labelled key parts for a manifest. Values of host variables are kept as digests only."""
+    parts: dict[str, Any] = {}
+    for section in sections:
+        rows = [list(row) for row in section.rows()]
+        for row in rows:
+            if section.name == "environment" and row[0] == b"from_host":
+                row[2:] = [_core.digest_bytes(value, algorithm).hex().encode() for value in row[2:]]
+            elif section.name == "predecessors":
+                row[2:] = [digest.hex().encode() for digest in row[2:]]
+            elif section.name in ("inputs", "tools"):
+                row[1] = row[1].hex().encode()
+        parts[section.name] = {
+            "digest": section.digest.hex(),
+            "rows": [[text_of(field) for field in row] for row in rows],
+        }
+    return parts
+
+
+def encode(manifest: Manifest) -> bytes:
+    body = _core.json_dumps(
+        {
+            "revision": KEY_REVISION,
+            "hash": manifest.algorithm,
+            "key": manifest.key.hex(),
+            "task": list(manifest.task),
+            "created_at": manifest.created_at,
+            "duration": manifest.duration,
+            "stdout": [manifest.stdout.digest.hex(), manifest.stdout.size],
+            "stderr": [manifest.stderr.digest.hex(), manifest.stderr.size],
+            "outputs": [_encode_row(row) for row in manifest.outputs],
+            "parts": manifest.parts,
+        }
+    )
+    return b"%s%s\n%s\n" % (MANIFEST_MAGIC, _core.digest_bytes(body, manifest.algorithm).hex().encode(), body)
+
+
+def _encode_row(row: FileRow | LinkRow) -> list[Any]:
+    path = text_of(os.fsencode(row.path))
+    if isinstance(row, FileRow):
+        return ["file", path, row.digest.hex(), row.size, row.mode]
+    return ["symlink", path, text_of(os.fsencode(row.target))]
+
+
+def decode(data: bytes, key: bytes, algorithm: str) -> Manifest:
+    """Read a manifest that must be the one of `key`. Raises `ManifestError`; trusts nothing that is not checked here."""
+    head, _, body = data.partition(b"\n")
+    if not head.startswith(MANIFEST_MAGIC):
+        label = "schema mismatch" if head.startswith(b"haz-manifest ") else "corrupt entry"
+        raise ManifestError(label, "unknown manifest format")
+    body = body.removesuffix(b"\n")
+    if head[len(MANIFEST_MAGIC) :] != _core.digest_bytes(body, algorithm).hex().encode():
+        raise ManifestError("corrupt entry", "the manifest does not have the digest it states")
+    try:
+        return _decode_body(_core.json_loads(body), key, algorithm)
+    except ManifestError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ManifestError("corrupt entry", f"malformed manifest: {error}") from error
+
+
+def _decode_body(body: dict[str, Any], key: bytes, algorithm: str) -> Manifest:
+    if body["revision"] != KEY_REVISION or body["hash"] not in HASH_IDS or body["hash"] != algorithm:
+        raise ManifestError("schema mismatch", "made for another key revision or hash function")
+    if bytes.fromhex(body["key"]) != key:
+        raise ManifestError("corrupt entry", "the manifest belongs to another key")
+    if len(body["outputs"]) > MAX_PATHS:
+        raise ManifestError("corrupt entry", "too many outputs")
+    project, task = body["task"]
+    return Manifest(
+        key=key,
+        algorithm=algorithm,
+        task=TaskId(project, task),
+        created_at=_natural(body["created_at"]),
+        duration=_natural(body["duration"]),
+        stdout=_blob(body["stdout"]),
+        stderr=_blob(body["stderr"]),
+        outputs=tuple(_decode_row(row) for row in body["outputs"]),
+        parts=body["parts"],
+    )
+
+
+def _decode_row(row: list[Any]) -> FileRow | LinkRow:
+    kind, path, *rest = row
+    path = os.fsdecode(bytes_of(path))
+    if not path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in path[1:].split("/")):
+        raise ManifestError("corrupt entry", f"not a workspace path: {path!r}")
+    if kind == "file":
+        digest, size, mode = rest
+        if not 0 <= mode <= 0o7777:
+            raise ManifestError("corrupt entry", f"not permission bits: {mode}")
+        return FileRow(path, _digest(digest), _natural(size), mode)
+    if kind == "symlink":
+        (target,) = rest
+        return LinkRow(path, os.fsdecode(bytes_of(target)))
+    raise ManifestError("corrupt entry", f"unknown kind of output: {kind!r}")
+
+
+def _blob(value: list[Any]) -> Blob:
+    digest, size = value
+    return Blob(_digest(digest), _natural(size))
+
+
+def _digest(text: str) -> bytes:
+    raw = bytes.fromhex(text)
+    if len(raw) != 32:
+        raise ValueError("a digest has 32 bytes")
+    return raw
+
+
+def _natural(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"not a natural number: {value!r}")
+    return value

@@ -1,0 +1,108 @@
+"""The local store: lookup never writes, only a miss can be stored, only a hit can be restored (spec 02, D4, D5)."""
+
+from __future__ import annotations
+
+import os
+
+from haz import _core
+from haz._record import Record
+from haz.cache import formats
+from haz.cache.manifest import Blob, FileRow, LinkRow, Manifest, ManifestError, decode, encode
+from haz.errors import FileSystemError, StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from haz._core import Blobs, Finished, PatternSet
+
+REPLAY_CHUNK = 1 << 20
+
+
+class Hit(Record):
+    """An entry whose manifest is sound and whose blobs are all there."""
+
+    manifest: Manifest
+
+
+class Miss(Record):
+    """No usable entry. `label` is the text of `haz why`; `detail` says more where there is more to say."""
+
+    key: bytes
+    label: str
+    detail: str = ""
+
+
+class Store:
+    """One cache directory under one hash function. `cache` is its absolute path; it is created by the first store."""
+
+    def __init__(self, cache: str, algorithm: str, blobs: Blobs) -> None:
+        self.cache = cache
+        self.algorithm = algorithm
+        self._blobs = blobs
+        self._tagged = False
+
+    def lookup(self, key: bytes) -> Hit | Miss:
+        """CACHE-014..016: every defect is a miss, and nothing is written."""
+        path = formats.entry_path(self.cache, self.algorithm, key)
+        try:
+            with open(path, "rb", buffering=0) as file:
+                data = file.read()
+        except FileNotFoundError:
+            return Miss(key, "no entry")
+        except OSError as error:
+            return Miss(key, "no entry" if isinstance(error, IsADirectoryError) else "unreadable entry", str(error))
+        try:
+            manifest = decode(data, key, self.algorithm)
+        except ManifestError as error:
+            return Miss(key, error.label, str(error))
+        if not self._blobs.present(manifest.blobs):
+            return Miss(key, "corrupt entry", "a blob is missing or has another size")
+        return Hit(manifest)
+
+    def restore(self, token: int, hit: Hit) -> None:
+        """Submit the restore of a hit; see `_core.Blobs.restore` for the event."""
+        manifest = hit.manifest
+        rows: list[tuple[Any, ...]] = [
+            ("file", row.path, row.digest, row.size, row.mode)
+            if isinstance(row, FileRow)
+            else ("symlink", row.path, row.target)
+            for row in manifest.outputs
+        ]
+        streams = [(manifest.stdout.digest, manifest.stdout.size), (manifest.stderr.digest, manifest.stderr.size)]
+        self._blobs.restore(token, rows, streams)
+
+    def read_stream(self, blob: Blob) -> Iterator[bytes]:
+        """Yield a stream blob in pieces. Raises `FileSystemError`."""
+        offset = 0
+        while offset < blob.size:
+            chunk = self._blobs.read(blob.digest, offset, REPLAY_CHUNK)
+            if not chunk:
+                return
+            yield chunk
+            offset += len(chunk)
+
+    def collect(self, token: int, patterns: PatternSet, spec: int, finished: Finished | None) -> None:
+        """Submit the collection of a task's outputs and streams; see `_core.Blobs.collect` for the event."""
+        self._blobs.collect(token, patterns, spec, finished)
+
+    def publish(self, manifest: Manifest) -> None:
+        """Make the entry visible by one rename; the last of several stores of a key wins. Raises `StoreError`."""
+        try:
+            if not self._tagged:
+                self._tag()
+            _core.publish(formats.entry_path(self.cache, self.algorithm, manifest.key), encode(manifest))
+        except (FileSystemError, OSError, TypeError, ValueError) as error:
+            raise StoreError(str(error)) from error
+
+    def _tag(self) -> None:
+        path = f"{self.cache}/{formats.CACHEDIR_TAG}"
+        if not os.path.exists(path):
+            _core.publish(path, formats.CACHEDIR_TAG_TEXT)
+        self._tagged = True
+
+
+def output_rows(rows: list[tuple[Any, ...]]) -> tuple[FileRow | LinkRow, ...]:
+    """Make the rows of a `collected` event records."""
+    return tuple(FileRow(*row[1:]) if row[0] == "file" else LinkRow(*row[1:]) for row in rows)
