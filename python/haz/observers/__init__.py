@@ -1,0 +1,1 @@
+"""Observers of a run: what a person or a machine sees of it. Each fails alone."""
