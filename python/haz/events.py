@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.errors import RunTaskError
     from haz.model import CancelledRecord, CompletedRecord, SkipRecord, TaskId, TaskRun
-    from haz.schedule import RunGraphOutcome
+    from haz.outcome import RunGraphOutcome
 
 
 class RunObserver:

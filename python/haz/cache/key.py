@@ -68,9 +68,7 @@ def output_rows(spec: TaskSpec) -> list[Row]:
     return sorted({(kinds[p.literal, p.exclude], os.fsencode(p.anchored)) for p in spec.outputs})
 
 
-def predecessor_rows(
-    predecessors: Iterable[TaskId], streams: Mapping[TaskId, StreamHashes]
-) -> list[Row]:
+def predecessor_rows(predecessors: Iterable[TaskId], streams: Mapping[TaskId, StreamHashes]) -> list[Row]:
     """Rows of the direct hard predecessors, which must come in canonical order (CACHE-007)."""
     rows: list[Row] = []
     for task in predecessors:
@@ -87,7 +85,9 @@ def environment_rows(spec: TaskSpec, host: Mapping[str, str]) -> list[Row]:
     rows: list[Row] = []
     for name in sorted(set(spec.environment.from_host) - overridden):
         value = host.get(name)
-        rows.append((b"from_host", name.encode()) if value is None else (b"from_host", name.encode(), os.fsencode(value)))
+        rows.append(
+            (b"from_host", name.encode()) if value is None else (b"from_host", name.encode(), os.fsencode(value))
+        )
     rows.extend((b"override", name.encode(), os.fsencode(value)) for name, value in sorted(spec.environment.override))
     return rows
 

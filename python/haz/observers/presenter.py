@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.errors import RunTaskError
     from haz.model import CancelledRecord, SkipRecord, TaskId, TaskRun
-    from haz.schedule import Counts
+    from haz.outcome import Counts
 
 RED, GREEN, YELLOW = 31, 32, 33
 

@@ -1,0 +1,364 @@
+"""Drives a `Schedule` with the core's event queue: performs its actions, keeps the deadlines, hears the signals.
+
+One thread, no polling: the loop sleeps in `Events.wait` until an event or the next deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import deque
+
+from haz.cache.store import Hit
+from haz.errors import ProcessError, RestoreFailed, RunTaskError
+from haz.model import CompletedRecord, SignaledInFlight, SkipRecord, TaskRun
+from haz.outcome import Announce, Lookup, Restore, Signal, Spawn
+from haz.run_task import attempt_error, cache_lookup_phase, now_ms, restore_from_hit, run_fresh
+from haz.supervise import ABANDON, Supervision
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from haz._core import Inputs
+    from haz.model import RunOutcome, TaskId
+    from haz.outcome import Action
+    from haz.ports import Events
+    from haz.run_task import Phase, RunContext, TaskLookup
+    from haz.schedule import Schedule
+
+# Fingerprints are asked for ahead of need in slices, so that the first task of a large run waits for one slice only.
+LOOKAHEAD = 1024
+
+
+class Flight:
+    """A task that waits for events of its token."""
+
+    __slots__ = ("child", "phase", "run", "started_at", "task")
+
+    def __init__(self, task: TaskId, phase: Phase, child: Supervision | None = None) -> None:
+        self.task = task
+        self.phase = phase
+        self.child = child
+        self.started_at = now_ms()
+
+
+class Loop:
+    """One run. `signalled` is the first termination signal that arrived, or None.
+
+    `clock` is monotonic, in seconds. `leave` ends the process at once (third Ctrl-C).
+    """
+
+    def __init__(
+        self,
+        ctx: RunContext,
+        schedule: Schedule,
+        events: Events,
+        *,
+        grace: float,
+        clock: Callable[[], float] = time.monotonic,
+        leave: Callable[[int], None] = os._exit,
+    ) -> None:
+        self._ctx = ctx
+        self._schedule = schedule
+        self._events = events
+        self._grace = grace
+        self._clock = clock
+        self._leave = leave
+        self.signalled: int | None = None
+        self._signals = 0
+        self._actions: deque[Action] = deque()
+        self._token = 0
+        self._flights: dict[int, Flight] = {}
+        self._token_of: dict[TaskId, int] = {}
+        self._lookups: dict[TaskId, TaskLookup] = {}
+        self._attempts: dict[TaskId, list[TaskRun]] = {}
+        self._started: dict[TaskId, float] = {}
+        self._parked: dict[TaskId, float] = {}
+        self._waited: dict[TaskId, float] = {}
+        # Fingerprints. An answer holds while no task has written since it was asked for; `_epoch` counts the writers.
+        # `_awaiting` has the epoch at which a task was admitted, `_coming` the tasks that were asked for ahead of that.
+        self._epoch = 0
+        self._known: dict[TaskId, tuple[int, Inputs]] = {}
+        self._asked: dict[int, tuple[int, list[TaskId]]] = {}
+        self._awaiting: dict[TaskId, int] = {}
+        self._coming: dict[TaskId, int] = {}
+        self._ahead: deque[TaskId] = deque(ctx.specs)
+        self._children = 0
+
+    def run(self) -> None:
+        """Run until every task has its record."""
+        self._perform(self._schedule.start())
+        while not self._schedule.done:
+            due = min(
+                (f.child.due for f in self._flights.values() if f.child and f.child.due is not None), default=None
+            )
+            timeout = None if due is None else max(0.0, due - self._clock())
+            for kind, token, payload in self._events.wait(timeout):
+                self._dispatch(kind, token, payload)
+            if due is not None:
+                self._tick()
+
+    # --- Actions of the schedule -------------------------------------------------------------------------------------
+
+    def _perform(self, actions: Iterable[Action]) -> None:
+        """Perform actions and those that follow from them, in order."""
+        self._actions.extend(actions)
+        if self._busy:
+            return
+        self._busy = True
+        wanted: list[TaskId] = []
+        while self._actions or wanted:
+            if not self._actions:
+                self._fingerprint(wanted)
+                wanted = []
+                continue
+            action = self._actions.popleft()
+            task = action.task
+            if isinstance(action, Lookup):
+                self._admitted(action)
+                known = self._known.pop(task, None)
+                if known is not None and known[0] == self._epoch:
+                    self._look_up(task, known[1])
+                elif self._coming.get(task) == self._epoch:
+                    self._awaiting[task] = self._epoch
+                else:
+                    wanted.append(task)
+            elif isinstance(action, Restore):
+                found = self._lookups[task].found
+                assert isinstance(found, Hit)
+                token = self._next_token()
+                self._fly(token, Flight(task, restore_from_hit(self._ctx, task, token, found)))
+            elif isinstance(action, Spawn):
+                self._spawn(task)
+            elif isinstance(action, Signal):
+                self._signal(task)
+            elif isinstance(action, Announce):
+                self._announce(task, action.result)
+        self._busy = False
+
+    _busy = False
+
+    def _admitted(self, action: Lookup) -> None:
+        task = action.task
+        if action.first:
+            self._started[task] = self._clock()
+            self._ctx.observer.on_task_started(task)
+        elif task in self._parked:
+            self._waited[task] = self._waited.get(task, 0.0) + self._clock() - self._parked.pop(task)
+
+    def _next_token(self) -> int:
+        self._token += 1
+        return self._token
+
+    # --- Inputs and lookup -------------------------------------------------------------------------------------------
+
+    def _fingerprint(self, wanted: list[TaskId]) -> None:
+        """Ask for the inputs of the tasks that wait for them, and while nothing runs, of those that will come next."""
+        for task in wanted:
+            self._awaiting[task] = self._epoch
+        self._ask(wanted)
+        if self._children or self._coming:
+            return
+        ahead: list[TaskId] = []
+        while self._ahead and len(ahead) < LOOKAHEAD:
+            task = self._ahead.popleft()
+            if task not in self._started:
+                ahead.append(task)
+        if ahead:
+            self._coming = dict.fromkeys(ahead, self._epoch)
+            self._ask(ahead)
+
+    def _ask(self, tasks: list[TaskId]) -> None:
+        token = self._next_token()
+        self._asked[token] = (self._epoch, tasks)
+        self._ctx.files.fingerprint(token, [self._ctx.input_specs[task] for task in tasks])
+
+    def _fingerprinted(self, token: int, answers: list[Inputs]) -> None:
+        epoch, tasks = self._asked.pop(token)
+        stale: list[TaskId] = []
+        for task, inputs in zip(tasks, answers, strict=True):
+            self._coming.pop(task, None)
+            admitted = self._awaiting.get(task)
+            if admitted is None:
+                if task not in self._started:
+                    self._known[task] = (epoch, inputs)
+            elif admitted > epoch:
+                # Asked for ahead, but a task has written since: the disk must be read again.
+                stale.append(task)
+            else:
+                del self._awaiting[task]
+                self._look_up(task, inputs)
+        if stale:
+            self._fingerprint(stale)
+
+    def _look_up(self, task: TaskId, inputs: Inputs) -> None:
+        try:
+            lookup = cache_lookup_phase(self._ctx, task, inputs, self._schedule.predecessor_streams(task))
+        except RunTaskError as error:
+            self._perform(self._schedule.errored(task, error))
+            return
+        self._lookups[task] = lookup
+        self._looked_up(task, lookup)
+
+    def _looked_up(self, task: TaskId, lookup: TaskLookup) -> None:
+        hit = isinstance(lookup.found, Hit)
+        if not isinstance(lookup.found, Hit):
+            self._ctx.observer.on_miss(task, lookup.found.label)
+        actions = self._schedule.looked_up(task, hit=hit)
+        self._note_parked(task, actions)
+        self._perform(actions)
+
+    def _note_parked(self, task: TaskId, actions: list[Action]) -> None:
+        if not any(action.task == task for action in actions):
+            self._parked[task] = self._clock()
+
+    # --- Processes ---------------------------------------------------------------------------------------------------
+
+    def _spawn(self, task: TaskId) -> None:
+        token = self._next_token()
+        child = Supervision(self._clock(), self._ctx.specs[task].timeout, self._grace)
+        self._children += 1
+        self._fly(token, Flight(task, run_fresh(self._ctx, task, token, self._lookups[task], child), child))
+
+    def _signal(self, task: TaskId) -> None:
+        token = self._token_of.get(task)
+        flight = self._flights.get(token) if token is not None else None
+        if token is not None and flight is not None and flight.child is not None:
+            self._command(token, flight.child.cancel(self._clock()))
+
+    def _command(self, token: int, commands: list[int]) -> None:
+        for command in commands:
+            if command == ABANDON:
+                self._ctx.processes.abandon(token)
+                continue
+            try:
+                self._ctx.processes.signal(token, command)
+            except ProcessError as error:
+                self._ctx.observer.on_warning(self._flights[token].task, str(error))
+
+    def _tick(self) -> None:
+        now = self._clock()
+        for token, flight in list(self._flights.items()):
+            if flight.child is not None:
+                self._command(token, flight.child.tick(now))
+
+    # --- Events ------------------------------------------------------------------------------------------------------
+
+    def _dispatch(self, kind: str, token: int, payload: Any) -> None:
+        if kind == "signal":
+            self._hear(token)
+        elif kind == "inputs" and token in self._asked:
+            self._fingerprinted(token, payload)
+        elif kind != "reaped" and token in self._flights:
+            if kind == "exit":
+                self._epoch += 1
+            elif kind == "restored" and (isinstance(payload, str) or payload[0]):
+                self._epoch += 1
+            self._advance(token, self._flights[token], (kind, payload))
+
+    def _hear(self, signum: int) -> None:
+        """First signal: cancel. Second: kill at once. Third: leave. SIGQUIT does not ask politely (03 §7.1, D13)."""
+        self._signals += 1
+        if self.signalled is None:
+            self.signalled = signum
+        if self._signals >= 3:
+            self._leave(128 + self.signalled)
+        if self._signals == 1:
+            waiting = sorted(self._awaiting)
+            self._awaiting.clear()
+            self._perform(self._schedule.cancel())
+            for task in waiting:
+                # The answer would be discarded anyway; a large input must not hold up the end of the run.
+                self._perform(self._schedule.looked_up(task, hit=False))
+        if self._signals == 2 or signum == signal.SIGQUIT:
+            for token, flight in list(self._flights.items()):
+                if flight.child is not None:
+                    self._command(token, flight.child.kill(self._clock()))
+
+    def _fly(self, token: int, flight: Flight) -> None:
+        self._flights[token] = flight
+        self._token_of[flight.task] = token
+        self._advance(token, flight, None)
+
+    def _advance(self, token: int, flight: Flight, event: tuple[str, Any] | None) -> None:
+        """Let a phase run until it waits again, and tell the schedule when it is through."""
+        task = flight.task
+        if event is not None and event[0] == "exit" and flight.child is not None:
+            # From here on there is no process to time or to signal; `reason` keeps why it ended.
+            flight.child.settle()
+        try:
+            if event is None:
+                next(flight.phase)
+            else:
+                flight.phase.send(event)
+        except StopIteration as end:
+            self._land(token, flight)
+            self._completed(flight, end.value)
+        except RestoreFailed as error:
+            self._land(token, flight)
+            self._ctx.observer.on_warning(task, f"the cached result was not restored: {error}")
+            actions = self._schedule.restore_failed(task)
+            self._note_parked(task, actions)
+            self._perform(actions)
+        except RunTaskError as error:
+            self._land(token, flight)
+            self._perform(self._schedule.errored(task, error))
+
+    def _land(self, token: int, flight: Flight) -> None:
+        del self._flights[token]
+        self._token_of.pop(flight.task, None)
+        if flight.child is not None:
+            self._children -= 1
+
+    def _completed(self, flight: Flight, record: CompletedRecord) -> None:
+        task = flight.task
+        child = flight.child
+        if child is not None:
+            timed_out = child.reason == "timeout"
+            error = attempt_error(record, self._ctx.specs[task].timeout, timed_out=timed_out)
+            attempts = self._attempts.setdefault(task, [])
+            status = record.exit_status
+            attempts.append(
+                TaskRun(
+                    len(attempts) + 1,
+                    _phase(record, timed_out=timed_out),
+                    flight.started_at,
+                    max(now_ms(), flight.started_at),
+                    error,
+                    None if status is None or timed_out else status.code,
+                )
+            )
+            record = record.replace(attempts=tuple(attempts))
+        self._perform(self._schedule.finished(task, record))
+
+    # --- Ends --------------------------------------------------------------------------------------------------------
+
+    def _announce(self, task: TaskId, result: RunOutcome | RunTaskError) -> None:
+        observer = self._ctx.observer
+        started = self._started.get(task)
+        duration = 0.0
+        if started is not None:
+            now = self._clock()
+            parked = self._parked.pop(task, None)
+            waited = self._waited.pop(task, 0.0) + (0.0 if parked is None else now - parked)
+            duration = max(0.0, now - started - waited)
+        self._lookups.pop(task, None)
+        if isinstance(result, RunTaskError):
+            observer.on_task_errored(task, result, duration)
+        elif isinstance(result, CompletedRecord):
+            observer.on_task_finished(task, result, duration)
+        elif isinstance(result, SkipRecord):
+            observer.on_task_skipped(task, result)
+        else:
+            observer.on_task_cancelled(task, result, duration if isinstance(result, SignaledInFlight) else None)
+
+
+def _phase(record: CompletedRecord, *, timed_out: bool) -> Any:
+    if record.state == "succeeded":
+        return "succeeded"
+    if record.state == "cancelled":
+        return "canceled"
+    return "timeout" if timed_out else "failed"

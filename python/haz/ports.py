@@ -1,0 +1,49 @@
+"""The seams where a second implementation exists: the native core, fakes in tests, and later remote workers.
+
+Imported by type checkers only; at run time the objects of `haz._core` and `haz.cache.store` fit as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from haz._core import Finished, Inputs, PatternSet
+from haz.cache.manifest import Blob, Manifest
+from haz.cache.store import Hit, Miss
+
+Event = tuple[str, int, Any]
+
+
+class Events(Protocol):
+    """Where a run learns what happened; see `_core.Queue`."""
+
+    def wait(self, timeout: float | None = None) -> list[Event]: ...
+
+
+class Processes(Protocol):
+    """Children in process groups; see `_core.Processes`."""
+
+    def spawn(self, token: int, argv: Sequence[str], env: Sequence[tuple[str, str]], cwd: str) -> int: ...
+    def signal(self, token: int, signum: int) -> bool: ...
+    def abandon(self, token: int) -> None: ...
+
+
+class Files(Protocol):
+    """Input files resolved and hashed in batches; see `_core.Tree`."""
+
+    def fingerprint(self, token: int, specs: Sequence[int]) -> None: ...
+
+
+class Store(Protocol):
+    """Results by key. Lookup never writes; submitted work is answered by events (see `haz.cache.store`)."""
+
+    def lookup(self, key: bytes) -> Hit | Miss: ...
+    def restore(self, token: int, hit: Hit) -> None: ...
+    def read_stream(self, blob: Blob) -> Iterator[bytes]: ...
+    def collect(self, token: int, patterns: PatternSet, spec: int, finished: Finished | None) -> None: ...
+    def resolve_outputs(self, token: int, patterns: PatternSet, spec: int) -> None: ...
+    def publish(self, manifest: Manifest) -> None: ...
+
+
+__all__ = ["Event", "Events", "Files", "Inputs", "Processes", "Store"]

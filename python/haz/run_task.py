@@ -1,0 +1,364 @@
+"""One task's life: key, lookup, restore or run, store (EXEC-007, seeds 001 and 002).
+
+The phases that wait are generators: each submits work under its token and `yield`s for the events of that token, as
+`(kind, payload)`. Whoever drives them - the loop of a run, or `run_task` for a single one - owns the queue. No phase
+knows of caps, mutexes or other tasks.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from haz import _core
+from haz._record import Record
+from haz.cache.key import Section, key_of, sections
+from haz.cache.manifest import Blob, Manifest, explain_parts
+from haz.cache.store import Hit, Miss, output_rows
+from haz.errors import (
+    BuildKeyError,
+    BuildKeyFailed,
+    CapturedStreamReadFailed,
+    FileSystemError,
+    InputContentReadFailed,
+    InputNotARegularFile,
+    InputPatternResolutionFailed,
+    OutputDeclaredButNotProduced,
+    OutputModeReadFailed,
+    OutputNotARegularFile,
+    OutputPatternResolutionFailed,
+    ProcessError,
+    RestoreError,
+    RestoreFailed,
+    SpawnFailed,
+    StoreError,
+    WaitError,
+    WaitFailed,
+)
+from haz.model import Command, CompletedRecord, ExitStatus, StreamHashes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from typing import Any, Literal
+
+    from haz._core import Finished, Inputs, PatternSet
+    from haz.events import RunObserver
+    from haz.model import TaskId, TaskRun, TaskSpec
+    from haz.ports import Events, Files, Processes, Store
+    from haz.supervise import Supervision
+
+    CachePolicy = Literal["read-write", "read", "write", "off"]
+    Phase = Generator[None, tuple[str, Any], CompletedRecord]
+
+
+class RunContext(Record):
+    """What all tasks of one run share, read-only.
+
+    `patterns` holds the input lists of all tasks of the run, then their output lists, each at its number in
+    `input_specs` and `output_specs`. `host` is the invoking environment, `arguments` the `-- ARGS` per task,
+    `created_at` the start of the run in milliseconds since the epoch.
+    """
+
+    root: str
+    algorithm: str
+    specs: Mapping[TaskId, TaskSpec]
+    files: Files
+    patterns: PatternSet
+    input_specs: Mapping[TaskId, int]
+    output_specs: Mapping[TaskId, int]
+    processes: Processes
+    store: Store
+    observer: RunObserver
+    host: Mapping[str, str]
+    created_at: int
+    policy: CachePolicy = "read-write"
+    arguments: Mapping[TaskId, tuple[str, ...]] = {}  # noqa: RUF012 - records are immutable
+    tools: Mapping[TaskId, Sequence[tuple[str, bytes]]] = {}  # noqa: RUF012
+
+    def reads_cache(self, spec: TaskSpec) -> bool:
+        return spec.cache and self.policy in ("read-write", "read")
+
+    def writes_cache(self, spec: TaskSpec) -> bool:
+        return spec.cache and self.policy in ("read-write", "write")
+
+
+class TaskLookup(Record):
+    """What the lookup found: the task's spec and key, the labelled parts of the key, and the entry, if there is one."""
+
+    spec: TaskSpec
+    key: bytes
+    sections: tuple[Section, ...]
+    inputs: Inputs
+    found: Hit | Miss
+
+
+def cache_lookup_phase(
+    ctx: RunContext, task: TaskId, inputs: Inputs, streams: Sequence[tuple[TaskId, StreamHashes]]
+) -> TaskLookup:
+    """EXEC-007 step 1: derive the key and consult the store. Raises `BuildKeyFailed`.
+
+    `streams` are those of the direct hard predecessors in canonical order.
+    """
+    spec = ctx.specs[task]
+    try:
+        raise_input_error(inputs)
+        parts = sections(
+            spec,
+            algorithm=ctx.algorithm,
+            inputs=inputs,
+            predecessors=[predecessor for predecessor, _ in streams],
+            streams=dict(streams),
+            host=ctx.host,
+            arguments=ctx.arguments.get(task, ()),
+            tools=ctx.tools.get(task, ()),
+        )
+    except BuildKeyError as error:
+        raise BuildKeyFailed(error) from error
+    key = key_of(parts, ctx.algorithm)
+    if ctx.reads_cache(spec):
+        found = ctx.store.lookup(key)
+    else:
+        found = Miss(key, "not cached" if not spec.cache else "not looked up")
+    return TaskLookup(spec, key, parts, inputs, found)
+
+
+def raise_input_error(inputs: Inputs) -> None:
+    """Raise the `BuildKeyError` that the resolution of inputs ended in, if it did."""
+    if inputs.error is None:
+        return
+    kind, path, reason = inputs.error
+    if kind == "read":
+        raise InputContentReadFailed(path, reason)
+    if kind == "not_regular":
+        raise InputNotARegularFile(path)
+    raise InputPatternResolutionFailed(path, reason)
+
+
+def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Phase:
+    """EXEC-007 step 2: outputs in place, streams replayed (EXEC-017). Raises `RestoreFailed`, with nothing replayed."""
+    ctx.store.restore(token, hit)
+    _, payload = yield
+    if isinstance(payload, str):
+        raise RestoreFailed(RestoreError(payload))
+    _, _, contents = payload
+    manifest = hit.manifest
+    for blob, content, emit in (
+        (manifest.stdout, contents[0], ctx.observer.on_stdout),
+        (manifest.stderr, contents[1], ctx.observer.on_stderr),
+    ):
+        if content is not None:
+            emit(task, content)
+            continue
+        try:
+            for chunk in ctx.store.read_stream(blob):
+                emit(task, chunk)
+        except FileSystemError as error:
+            raise RestoreFailed(RestoreError(str(error))) from error
+    return CompletedRecord(
+        task, "cache_hit", "succeeded", None, manifest.streams, tuple(row.path for row in manifest.outputs)
+    )
+
+
+def action_argv(ctx: RunContext, spec: TaskSpec) -> list[str]:
+    """Return the exact process image of a task (spec 01 §5.3); `-- ARGS` become arguments, or `$1…` of a script."""
+    extra = ctx.arguments.get(spec.id, ())
+    if isinstance(spec.action, Command):
+        return [*spec.action.argv, *extra]
+    return [spec.action.shell, "-c", spec.action.script, *((spec.action.shell, *extra) if extra else ())]
+
+
+def child_environment(spec: TaskSpec, host: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the child's whole environment, sorted by name: `pass` and `from_host` where set, then `override` (CACHE-008)."""
+    env = spec.environment
+    values = {name: host[name] for name in (*env.passed, *env.from_host) if name in host}
+    values.update(env.override)
+    return sorted(values.items())
+
+
+def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, child: Supervision) -> Phase:
+    """EXEC-007 step 3: one attempt, from spawn to store. Raises the other variants of `RunTaskError`.
+
+    `child` is the supervision of the attempt; whoever drives this performs its commands.
+    """
+    spec = lookup.spec
+    started = time.monotonic()
+    try:
+        ctx.processes.spawn(token, action_argv(ctx, spec), child_environment(spec, ctx.host), ctx.root + spec.root)
+    except ProcessError as error:
+        raise SpawnFailed(error) from error
+    while True:
+        kind, payload = yield
+        if kind == "output":
+            number, chunk = payload
+            (ctx.observer.on_stdout if number == 1 else ctx.observer.on_stderr)(task, chunk)
+        elif kind == "exit":
+            break
+    finished: Finished = payload
+    if finished.error is not None:
+        what, reason = finished.error
+        if what == "wait":
+            wait_error = WaitError(None, reason)
+            raise WaitFailed(wait_error) from wait_error
+        raise CapturedStreamReadFailed("stdout" if what == "stdout" else "stderr", reason)
+
+    status = ExitStatus(finished.code, finished.signal)
+    streams = StreamHashes(finished.stdout[0], finished.stderr[0])
+    if child.reason == "cancel":
+        return CompletedRecord(task, "fresh_run", "cancelled", status, streams)
+    if child.reason == "timeout" or not status.success:
+        return CompletedRecord(task, "fresh_run", "failed", status, streams)
+
+    duration = int((time.monotonic() - started) * 1000)
+    outputs = yield from _keep(ctx, task, token, lookup, finished, duration)
+    finished.close()
+    return CompletedRecord(task, "fresh_run", "succeeded", status, streams, outputs)
+
+
+def _keep(
+    ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, finished: Finished, duration: int
+) -> Generator[None, tuple[str, Any], tuple[str, ...]]:
+    """Resolve the outputs of a success and store it. Returns the output paths; store trouble is a warning (D5)."""
+    spec = lookup.spec
+    storing = ctx.writes_cache(spec)
+    if not storing and not spec.outputs:
+        return ()
+    if not storing:
+        ctx.store.resolve_outputs(token, ctx.patterns, ctx.output_specs[task])
+    else:
+        ctx.store.collect(token, ctx.patterns, ctx.output_specs[task], finished)
+    _, payload = yield
+    if isinstance(payload, tuple):
+        raise_output_error(payload)
+        ctx.observer.on_warning(task, f"the result was not stored: {payload[2]}")
+        return tuple(row[1] for row in payload[3])
+    rows = output_rows(payload)
+    paths = tuple(row.path for row in rows)
+    if not storing:
+        return paths
+
+    if spec.inputs:
+        ctx.files.fingerprint(token, [ctx.input_specs[task]])
+        _, (after,) = yield
+        changed = changed_inputs(lookup.inputs, after, set(paths))
+        if changed:
+            ctx.observer.on_warning(task, f"the result was not stored: {changed} changed while the task ran")
+            return paths
+    manifest = Manifest(
+        key=lookup.key,
+        algorithm=ctx.algorithm,
+        task=task,
+        created_at=ctx.created_at,
+        duration=duration,
+        stdout=Blob(*finished.stdout),
+        stderr=Blob(*finished.stderr),
+        outputs=rows,
+        parts=explain_parts(lookup.sections, ctx.algorithm),
+    )
+    try:
+        ctx.store.publish(manifest)
+    except StoreError as error:
+        ctx.observer.on_warning(task, f"the result was not stored: {error}")
+    return paths
+
+
+def raise_output_error(payload: tuple[Any, ...]) -> None:
+    """Raise the `RunTaskError` that a failed collection stands for; return when only the store was at fault."""
+    kind, path, reason = payload[:3]
+    if kind == "not_produced":
+        raise OutputDeclaredButNotProduced(path)
+    if kind == "not_regular":
+        raise OutputNotARegularFile(path)
+    if kind == "mode":
+        raise OutputModeReadFailed(path, reason)
+    if kind != "store":
+        raise OutputPatternResolutionFailed(path, reason)
+
+
+def changed_inputs(before: Inputs, after: Inputs, own: set[str]) -> str | None:
+    """Name an input that is not what it was when the key was made, other than an output of the task itself (EXEC-018)."""
+    if after.error is not None:
+        return after.error[1]
+    if after.digest == before.digest:
+        return None
+    difference = set(before.rows()) ^ set(after.rows())
+    paths = sorted({path for path, _, _ in difference} - own)
+    return f"input {paths[0]}" if paths else None
+
+
+def attempt_error(record: CompletedRecord, timeout: float | None, *, timed_out: bool) -> str | None:
+    """Say in one line why an attempt did not succeed; None when it did."""
+    if record.state == "succeeded":
+        return None
+    if record.state == "cancelled":
+        return "cancelled"
+    if timed_out:
+        return f"timed out after {timeout:g}s"
+    status = record.exit_status
+    if status is None:
+        return "failed"
+    return f"exit {status.code}" if status.code is not None else f"signal {status.signal}"
+
+
+def run_task(
+    ctx: RunContext,
+    task: TaskId,
+    events: Events,
+    streams: Sequence[tuple[TaskId, StreamHashes]] = (),
+    grace: float = 5.0,
+) -> CompletedRecord:
+    """Run one task by itself, start to end: lookup, then restore or run (seed 001). Raises `RunTaskError`.
+
+    Does no cap, mutex, retry or cancel work; a restore that fails is a miss (CACHE-020).
+    """
+    from haz.supervise import Supervision  # noqa: PLC0415 - the loop brings its own
+
+    token = 1
+    started = time.monotonic()
+    ctx.observer.on_task_started(task)
+    ctx.files.fingerprint(token, [ctx.input_specs[task]])
+    ((_, _, (inputs,)),) = events.wait()
+    lookup = cache_lookup_phase(ctx, task, inputs, streams)
+    record: CompletedRecord | None = None
+    if isinstance(lookup.found, Hit):
+        try:
+            record = _drive(restore_from_hit(ctx, task, token, lookup.found), events)
+        except RestoreFailed as error:
+            ctx.observer.on_warning(task, f"the cached result was not restored: {error}")
+    if record is None:
+        child = Supervision(time.monotonic(), None, grace)
+        record = _drive(run_fresh(ctx, task, token, lookup, child), events)
+    ctx.observer.on_task_finished(task, record, time.monotonic() - started)
+    return record
+
+
+def _drive(phase: Phase, events: Events) -> CompletedRecord:
+    try:
+        next(phase)
+        while True:
+            for kind, _, payload in events.wait():
+                phase.send((kind, payload))
+    except StopIteration as end:
+        return end.value
+
+
+def now_ms() -> int:
+    """Return the wall clock in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def host_environment() -> Mapping[str, str]:
+    """Return the invoking environment; values keep their bytes as surrogates (D12)."""
+    return os.environ
+
+
+def patterns_of(specs: Mapping[TaskId, TaskSpec]) -> tuple[PatternSet, dict[TaskId, int], dict[TaskId, int]]:
+    """Compile the inputs of all tasks, then their outputs; returns the set and the numbers of both for each task."""
+    lists = [[(p.anchored, p.literal, p.exclude) for p in spec.inputs] for spec in specs.values()]
+    lists += [[(p.anchored, p.literal, p.exclude) for p in spec.outputs] for spec in specs.values()]
+    count = len(specs)
+    return (
+        _core.PatternSet(lists),
+        {task: number for number, task in enumerate(specs)},
+        {task: count + number for number, task in enumerate(specs)},
+    )
