@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from haz.model import (
     CompletedRecord,
+    OutputOverlap,
     RunCancelled,
     SignaledInFlight,
     UpstreamCancelled,
@@ -13,8 +14,10 @@ from haz.model import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from haz.errors import RunTaskError
-    from haz.model import CancelledRecord, SkipRecord, TaskId, TaskRun
+    from haz.model import CancelledRecord, RuntimeCycleViolation, SkipRecord, TaskId, TaskRun
     from haz.outcome import Counts
 
 RED, GREEN, YELLOW = 31, 32, 33
@@ -150,3 +153,17 @@ class Presenter:
         if counts.cancelled:
             parts += ", " + self._paint(YELLOW, f"{counts.cancelled} cancelled")
         return f"\nTasks: {parts}\n Time: {self._dim(duration_text(duration))}\n"
+
+    def violations(self, violations: Sequence[RuntimeCycleViolation | OutputOverlap]) -> str:
+        """Render the broken run-time invariants, a line each (spec 03 §8.3)."""
+        lines = []
+        for violation in violations:
+            if isinstance(violation, OutputOverlap):
+                code = "EXEC-020"
+                text = f"{violation.shared_path} was written by both {violation.first_task} and {violation.second_task}"
+            else:
+                code = "EXEC-019"
+                first, second = violation.offending_edge
+                text = f"{first} -> {second} closes a cycle: {', '.join(map(str, violation.nodes))}"
+            lines.append(f"{self._paint(RED, f'error[{code}]')}: {text}\n")
+        return "".join(lines)

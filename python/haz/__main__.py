@@ -1,0 +1,20 @@
+"""The `haz` command. Signal handlers come before everything that takes time to import."""
+
+from __future__ import annotations
+
+from haz._core import install_signal_handlers
+
+install_signal_handlers()
+
+
+def main() -> int:
+    """Run the command line of this process; returns its exit code (EXEC-021)."""
+    import sys  # noqa: PLC0415 - after the handlers
+
+    from haz.cli import run_command_line  # noqa: PLC0415
+
+    return run_command_line(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

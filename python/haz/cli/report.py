@@ -1,0 +1,80 @@
+"""Errors as a person sees them on stderr, and the exit codes they lead to."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from haz import env
+from haz.errors import LoadError, ResolutionError
+from haz.streams import Writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from haz.env import ColourChoice
+    from haz.errors import HazError
+
+
+class Colour:
+    """What `--color` said, for the messages of a command line that has been parsed only in part."""
+
+    choice: ColourChoice = "auto"
+
+
+def usage_error(message: str) -> int:
+    """Print the one line of a usage error (spec 04 §2.3)."""
+    Writer(2).text(f"Error: {' '.join(message.split())}\n")
+    return 2
+
+
+def report_error(error: HazError) -> int:
+    """Print an error with its causes and hint; returns its exit code."""
+    write = Writer(2).text
+    if isinstance(error, LoadError):
+        from haz.render import render  # noqa: PLC0415 - needed on failure only
+
+        if error.header is not None:
+            write(f"{error.header}\n\n")
+        write(
+            render(
+                error.diagnostics,
+                colour=env.colour(Colour.choice, 2),
+                ascii_only=env.ascii_only(2),
+                narrated=env.narrated(),
+                width=os.get_terminal_size(2).columns if os.isatty(2) else None,
+            )
+        )
+    elif isinstance(error, ResolutionError):
+        write(f"Error: {error}\n")
+        for message in error.messages:
+            write(f"  - {message}\n")
+    else:
+        write(f"Error: {error}\n")
+        cause = error.__cause__
+        while cause is not None:
+            if str(cause) not in str(error):
+                write(f"  caused by: {cause}\n")
+            cause = cause.__cause__
+    if error.hint:
+        write(f"  help: {error.hint}\n")
+    return error.exit_code
+
+
+def internal_error() -> int:
+    """Print the traceback of the exception being handled as what it is: a defect of haz."""
+    import traceback  # noqa: PLC0415 - needed on failure only
+
+    write = Writer(2).text
+    write("Error: haz ran into a defect of its own; please report the lines below.\n")
+    write(traceback.format_exc())
+    write(f"haz on Python {sys.version.split()[0]}, {sys.platform}\n")
+    return 2
+
+
+def finish(*writers: Writer) -> int:
+    """Return 2 with a message when a report could not be written (`haz query | head -1`, a full disk), else 0."""
+    for writer in writers:
+        if writer.error is not None:
+            Writer(2).text(f"Error: cannot write to standard output: {writer.error.strerror}\n")
+            return 2
+    return 0

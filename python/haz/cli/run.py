@@ -1,0 +1,106 @@
+"""Run tasks and everything they need."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from haz import env
+from haz.app import RunOptions, execute, open_workspace, output_observer
+from haz.cli.report import Colour, finish
+from haz.errors import UsageError
+from haz.observers.presenter import Presenter
+from haz.plan import Request, plan
+from haz.references import parse
+from haz.streams import Writer
+
+NAME = "run"
+
+
+def command(
+    tasks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TASK…", help="What to run: P:T, ~:T, ^:T, ^~:T, [TAG]:T, [TAG]~:T. Default: ~:default."
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="All tasks of the project here, or of all projects outside of one.")
+    ] = False,
+    workspace: Annotated[bool, typer.Option("--workspace", help="All tasks of all projects.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and run nothing.")] = False,
+    output_mode: Annotated[
+        str | None, typer.Option("--output-mode", metavar="MODE", help="live: line by line; buffered: task by task.")
+    ] = None,
+    jobs: Annotated[str | None, typer.Option("-j", "--jobs", metavar="N", help="At most N tasks at a time.")] = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Start nothing more after the first failure.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run everything, and store the results anew.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look results up nor store them.")] = False,
+    report: Annotated[
+        str | None, typer.Option("--report", metavar="FILE", help="Write a summary of the run to FILE, as JSON.")
+    ] = None,
+    color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+) -> int:
+    if output_mode not in (None, "live", "buffered"):
+        raise UsageError(f"unknown output mode '{output_mode}', expected live or buffered")
+    if color not in ("auto", "always", "never"):
+        raise UsageError(f"unknown colour choice '{color}', expected auto, always or never")
+    Colour.choice = color
+    if jobs is not None and (not jobs.isascii() or not jobs.isdigit() or int(jobs) < 1):
+        raise UsageError(f"--jobs N: '{jobs}' is not a whole number of at least 1")
+    references = []
+    for text in tasks or ():
+        try:
+            references.append(parse(text))
+        except ValueError as error:
+            raise UsageError(f"'{text}' is not a task reference: {error}") from error
+    if every and workspace:
+        raise UsageError("--all and --workspace are mutually exclusive")
+    if references and (every or workspace):
+        flag = "--all" if every else "--workspace"
+        raise UsageError(f"`{flag}` cannot be combined with positional tasks")
+    if force and no_cache:
+        raise UsageError("--force and --no-cache are mutually exclusive")
+
+    loaded = open_workspace(os.getcwd())
+    request = Request(
+        references=tuple(references),
+        scope="workspace" if workspace else "all" if every else None,
+        bearing=loaded.bearing,
+    )
+    planned = plan(loaded.workspace, loaded.graph, request)
+    out, err = Writer(1), Writer(2)
+    if dry_run:
+        out.text(dry_run_text([str(task) for task in planned.tasks]))
+        return finish(out)
+    if not planned.tasks:
+        return 0
+    # One decision for the lines of a run: they go to both streams.
+    presenter_colour = env.colour(color, 1) and env.colour(color, 2)
+    mode = output_mode or loaded.workspace.settings.output_mode
+    options = RunOptions(
+        output_mode=mode,
+        jobs=None if jobs is None else int(jobs),
+        policy="off" if no_cache else "write" if force else "read-write",
+        fail_fast=fail_fast,
+    )
+    observer = output_observer(mode, colour=presenter_colour, out=out, err=err)
+    done = execute(loaded, planned.tasks, options, [observer], lambda line: err.text(line + "\n"))
+    presenter = Presenter(colour=presenter_colour)
+    err.text(presenter.epilogue(done.outcome.counts(), done.duration))
+    err.text(presenter.violations(done.outcome.invariant_violations))
+    if report is not None:
+        from haz.report import write_report  # noqa: PLC0415 - only when asked for
+
+        write_report(report, done)
+    return done.exit_code or finish(out)
+
+
+def dry_run_text(tasks: list[str]) -> str:
+    """Render the plan of a dry run (EXEC-030)."""
+    if not tasks:
+        return "would run 0 tasks.\n"
+    head = "would run 1 task:" if len(tasks) == 1 else f"would run {len(tasks)} tasks:"
+    return "".join(f"{line}\n" for line in (head, *(f"  - {task}" for task in tasks)))
