@@ -147,6 +147,10 @@ class Blobs:
 class Finished:
     """How a child ended, and what it wrote. Holds captured bytes (memory, or a spill file) until `close()` or deletion."""
 
+    @staticmethod
+    def _of(code: int | None, signal: int | None, stdout: bytes, stderr: bytes, algorithm: str = "blake3") -> Finished:
+        """A finished child that never ran, for fakes in tests."""
+
     @property
     def code(self) -> int | None:
         """Exit code 0-255, or None when a signal ended it."""
@@ -180,7 +184,8 @@ class Processes:
         """Start a child; returns its pid, which is also its process group.
 
         A program without `/` is looked up on the PATH of `env`, or `/bin:/usr/bin` without one; one with `/` relative
-        to `cwd`. `env` is the whole environment. Raises `haz.errors.SpawnError`, `haz.errors.NonAbsoluteCwd`.
+        to `cwd`. `env` is the whole environment; of equal names the last one wins. A token may be used again after its
+        `exit`. To be called from the main thread: a child dies with the thread that spawned it. Raises `haz.errors.SpawnError`, `haz.errors.NonAbsoluteCwd`.
 
         Events: `("output", token, (1 | 2, bytes))` as bytes arrive; `("reaped", token, None)` when the leader ended
         while a pipe is still held open by a descendant; at last `("exit", token, Finished)`, when the leader has ended
@@ -188,10 +193,32 @@ class Processes:
         """
 
     def signal(self, token: int, signum: int) -> bool:
-        """Signal the child's group. False when the group is gone. Raises `haz.errors.SignalError`."""
+        """Signal the child's group. False when the group is gone. Raises `haz.errors.SignalError`.
+
+        Works after `exit` too, while members of the group live on; until `exit`, an ended leader counts as a member.
+        A group id is never used after it may have become somebody else's.
+        """
 
     def abandon(self, token: int) -> None:
         """Stop reading the pipes of a child: `exit` follows as soon as the leader is reaped."""
+
+    def adopt_orphans(self) -> None:
+        """Become the parent of descendants whose own parent ends, and reap them. Linux; elsewhere nothing happens.
+
+        A child process that was not spawned here counts as such an orphan unless it is in haz's own process group.
+        Deleting this object then kills every descendant, not only the groups.
+        """
+
+    @staticmethod
+    def descendants() -> list[int]:
+        """Pids of the living processes whose chain of parents leads here. Empty on systems other than Linux.
+
+        Those in haz's own process group (a `git` that haz asked something) and what they started are left out.
+        """
+
+    @staticmethod
+    def kill_descendants(signum: int) -> int:
+        """Signal each of `descendants()` and those that appear meanwhile; returns how many were signalled."""
 
 def install_signal_handlers() -> None:
     """Handle SIGINT, SIGTERM, SIGHUP and SIGQUIT by leaving at once with status 128 + n, until `deliver_signals`.

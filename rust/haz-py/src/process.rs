@@ -1,8 +1,105 @@
-//! (being written)
+//! Processes for Python.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use pyo3::{IntoPyObjectExt, import_exception};
+
+use haz_core::blobs::Captured;
+use haz_core::process::{self, Chunk, Command, SpawnError as CoreSpawnError};
+
+use crate::digest::algorithm_of;
+use crate::events::{Event, EventQueue, Payload, Queue};
+use crate::finished::Finished;
+
+import_exception!(haz.errors, NonAbsoluteCwd);
+import_exception!(haz.errors, SignalError);
+import_exception!(haz.errors, SpawnError);
+
+/// Turns what the reactor tells into events.
+struct Events(EventQueue);
+
+impl Events {
+    fn push(&self, kind: &'static str, token: u64, payload: Payload) {
+        self.0.push(Event { kind, token, payload });
+    }
+}
+
+impl process::Sink for Events {
+    fn output(&self, token: u64, stream: u8, chunk: Chunk) {
+        // The closure owns the chunk: the reactor may read on when Python has taken the bytes.
+        self.push("output", token, Box::new(move |py| (stream, PyBytes::new(py, &chunk)).into_bound_py_any(py)));
+    }
+
+    fn reaped(&self, token: u64) {
+        self.push("reaped", token, Box::new(|py| Ok(py.None().into_bound(py))));
+    }
+
+    fn exit(&self, token: u64, captured: Captured) {
+        self.push("exit", token, Box::new(move |py| Finished::new(captured).into_bound_py_any(py)));
+    }
+}
+
+/// Children in process groups of their own, their output captured and streamed.
+#[pyclass(frozen, module = "haz._core")]
+pub struct Processes {
+    inner: process::Processes,
+}
+
+#[pymethods]
+impl Processes {
+    #[new]
+    #[pyo3(signature = (queue, algorithm, spill_directory, memory_limit=8_388_608))]
+    #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
+    fn new(queue: &Queue, algorithm: &str, spill_directory: PathBuf, memory_limit: usize) -> PyResult<Self> {
+        let sink = Events(queue.inner.clone());
+        let inner = process::Processes::new(sink, algorithm_of(algorithm)?, &spill_directory, memory_limit)?;
+        Ok(Self { inner })
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
+    fn spawn(
+        &self,
+        py: Python<'_>,
+        token: u64,
+        argv: Vec<OsString>,
+        env: Vec<(OsString, OsString)>,
+        cwd: PathBuf,
+    ) -> PyResult<i32> {
+        let command = Command { argv: &argv, env: &env, cwd: &cwd };
+        py.detach(|| self.inner.spawn(token, &command)).map_err(|error| match error {
+            CoreSpawnError::NonAbsoluteCwd(cwd) => NonAbsoluteCwd::new_err(cwd.into_os_string()),
+            CoreSpawnError::Failed { program, reason, errno } => SpawnError::new_err((program, reason, errno)),
+        })
+    }
+
+    fn signal(&self, py: Python<'_>, token: u64, signum: i32) -> PyResult<bool> {
+        py.detach(|| self.inner.signal(token, signum))
+            .map_err(|error| SignalError::new_err((signum, error.pid, error.source.to_string())))
+    }
+
+    fn abandon(&self, py: Python<'_>, token: u64) {
+        py.detach(|| self.inner.abandon(token));
+    }
+
+    fn adopt_orphans(&self) -> PyResult<()> {
+        Ok(self.inner.adopt_orphans()?)
+    }
+
+    #[staticmethod]
+    fn descendants(py: Python<'_>) -> Vec<i32> {
+        py.detach(process::descendants)
+    }
+
+    #[staticmethod]
+    fn kill_descendants(py: Python<'_>, signum: i32) -> usize {
+        py.detach(|| process::kill_descendants(signum))
+    }
+}
 
 /// Add this file's functions and classes to the module.
-pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Processes>()
 }

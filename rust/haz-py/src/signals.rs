@@ -1,8 +1,34 @@
-//! (being written)
+//! Signals to this process, for Python.
 
 use pyo3::prelude::*;
 
+use haz_core::signals::{self, Sink};
+
+use crate::events::{Event, Queue};
+
+/// Handle SIGINT, SIGTERM, SIGHUP and SIGQUIT by leaving at once with status 128 + n, until `deliver_signals`.
+#[pyfunction]
+fn install_signal_handlers() -> PyResult<()> {
+    Ok(signals::install()?)
+}
+
+/// From now on such signals become events `("signal", n, None)` of `queue`; with None they end the process again.
+#[pyfunction]
+#[pyo3(signature = (queue))]
+fn deliver_signals(queue: Option<&Queue>) -> PyResult<()> {
+    let sink = queue.map(|queue| {
+        let queue = queue.inner.clone();
+        let sink: Sink = Box::new(move |signal| {
+            let token = u64::from(signal.unsigned_abs());
+            queue.push(Event { kind: "signal", token, payload: Box::new(|py| Ok(py.None().into_bound(py))) });
+        });
+        sink
+    });
+    Ok(signals::deliver(sink)?)
+}
+
 /// Add this file's functions and classes to the module.
-pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(install_signal_handlers, module)?)?;
+    module.add_function(wrap_pyfunction!(deliver_signals, module)?)
 }

@@ -1,0 +1,225 @@
+//! Children in process groups of their own, their output hashed, captured and streamed while it arrives.
+//!
+//! One reactor thread per [`Processes`] reads all pipes and notices all ends. Spawning happens on the caller's thread.
+//!
+//! **A group id is never used for somebody else's processes.** A leader that has ended stays a zombie until both pipes
+//! are at their end or abandoned, and a zombie keeps its number. When it has been reaped and members of its group live
+//! on, they keep the number; from then on the group is signalled through the leader's pidfd, which can never mean
+//! another one (Linux 6.9; before that, and elsewhere, by number).
+
+mod budget;
+mod capture;
+mod group;
+#[cfg(target_os = "linux")]
+mod orphans;
+mod plan;
+mod poller;
+mod reactor;
+mod spawn;
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+pub use budget::Chunk;
+pub use plan::{Command, SpawnError};
+
+use crate::blobs::Captured;
+use crate::digest::Algorithm;
+use budget::Budget;
+use capture::CaptureRules;
+use group::{Group, Groups};
+use plan::{Plan, Refusal};
+use poller::Poller;
+use reactor::{Child, Order, Reactor};
+use spawn::{Spawner, Started};
+
+/// What the reactor tells; called on its thread.
+pub trait Sink: Send + 'static {
+    /// Bytes arrived on stream 1 or 2. Their share of the budget comes back when the chunk is dropped.
+    fn output(&self, token: u64, stream: u8, chunk: Chunk);
+    /// The leader ended while a descendant holds a pipe open.
+    fn reaped(&self, token: u64);
+    /// The leader ended and both pipes are at their end or abandoned.
+    fn exit(&self, token: u64, captured: Captured);
+}
+
+/// A signal could not be sent.
+#[derive(Debug)]
+pub struct SignalError {
+    /// The group.
+    pub pid: libc::pid_t,
+    /// What the operating system answered.
+    pub source: io::Error,
+}
+
+/// The children of one caller. Dropping it kills every group that is still there.
+pub struct Processes {
+    shared: Arc<Shared>,
+    spawner: Mutex<Spawner>,
+    next: AtomicU64,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the callers and the reactor share.
+struct Shared {
+    poller: Arc<Poller>,
+    inbox: Mutex<Vec<Order>>,
+    groups: Mutex<Groups>,
+}
+
+impl Shared {
+    fn send(&self, order: Order) {
+        lock(&self.inbox).push(order);
+        self.poller.wake();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Timeout as poll and epoll take it; rounded up, so that a deadline has passed when the wait is over.
+fn milliseconds(timeout: Option<Duration>) -> i32 {
+    timeout.map_or(-1, |limit| i32::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX))
+}
+
+impl Processes {
+    /// Start the reactor. A stream larger than `memory_limit` bytes spills to a nameless file in `spill_directory`.
+    ///
+    /// # Errors
+    /// When the system has no descriptors, memory or threads left.
+    pub fn new(sink: impl Sink, algorithm: Algorithm, spill_directory: &Path, memory_limit: usize) -> io::Result<Self> {
+        group::keep_ended_children()?;
+        let poller = Arc::new(Poller::new()?);
+        let waker = Arc::clone(&poller);
+        let budget = Arc::new(Budget::new(Box::new(move || waker.wake())));
+        let shared = Arc::new(Shared { poller, inbox: Mutex::default(), groups: Mutex::default() });
+        let rules = CaptureRules { algorithm, spill_directory: spill_directory.into(), memory_limit };
+        let spawner = Mutex::new(Spawner::new()?);
+        let reactor = Reactor::new(Arc::clone(&shared), budget, rules, Box::new(sink));
+        let thread = thread::Builder::new().name("haz-processes".into()).spawn(move || reactor.run())?;
+        Ok(Self { shared, spawner, next: AtomicU64::new(0), thread: Some(thread) })
+    }
+
+    /// Start a child; returns its process id, which is also its group.
+    ///
+    /// On Linux the child is killed when the *thread* that called this ends, so call it from one that lives as long as
+    /// the process. A token may be used again after its `exit`.
+    ///
+    /// # Errors
+    /// See [`SpawnError`]. Nothing is left behind then.
+    pub fn spawn(&self, token: u64, command: &Command<'_>) -> Result<libc::pid_t, SpawnError> {
+        let plan = Plan::new(command)?;
+        self.launch(token, &plan).map_err(|Refusal { reason, errno }| SpawnError::Failed {
+            program: command.argv.first().cloned().unwrap_or_default(),
+            reason,
+            errno,
+        })
+    }
+
+    fn launch(&self, token: u64, plan: &Plan) -> Result<libc::pid_t, Refusal> {
+        if lock(&self.shared.groups).is_running(token) {
+            return Err(Refusal { reason: format!("token {token} is in use"), errno: None });
+        }
+        let Started { pid, pidfd, pipes } = group::start_leader(|| lock(&self.spawner).start(plan))?;
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let group = Group::new(id, pid, pidfd);
+        let child = Child::new(id, token, pid, group.pidfd(), pipes);
+        // Held until the child is in the inbox: the reactor looks there before it handles what it is woken for.
+        let mut inbox = lock(&self.shared.inbox);
+        if let Err(error) = self.watch(&child) {
+            group.destroy();
+            return Err(Refusal { reason: format!("cannot watch the child: {error}"), errno: error.raw_os_error() });
+        }
+        lock(&self.shared.groups).insert(token, group);
+        inbox.push(Order::Watch(Box::new(child)));
+        Ok(pid)
+    }
+
+    /// On an error nothing is watched.
+    fn watch(&self, child: &Child) -> io::Result<()> {
+        let poller = &self.shared.poller;
+        let watched = child
+            .descriptors()
+            .try_for_each(|(descriptor, part)| poller.watch(descriptor, part.class(), part.key(child.id())));
+        watched.and_then(|()| if child.has_pidfd() { Ok(()) } else { self.wait_in_a_thread(child) }).inspect_err(|_| {
+            child.descriptors().for_each(|(descriptor, part)| poller.forget(descriptor, part.class()));
+        })
+    }
+
+    fn wait_in_a_thread(&self, child: &Child) -> io::Result<()> {
+        let (shared, id, pid) = (Arc::clone(&self.shared), child.id(), child.pid());
+        let waiter = thread::Builder::new().name(format!("haz-wait-{pid}")).stack_size(64 << 10);
+        waiter.spawn(move || {
+            group::await_end(pid);
+            shared.send(Order::Ended(id));
+        })?;
+        Ok(())
+    }
+
+    /// Signal the group of a child, also after its `exit` while members live on. `false` when the group is gone.
+    /// Until its `exit`, an ended leader counts as a member.
+    ///
+    /// # Errors
+    /// For another reason than the group being gone.
+    pub fn signal(&self, token: u64, signal: i32) -> Result<bool, SignalError> {
+        lock(&self.shared.groups).signal(token, signal)
+    }
+
+    /// Stop reading the pipes of a child: what is in them is taken, then they are closed.
+    pub fn abandon(&self, token: u64) {
+        let id = lock(&self.shared.groups).running(token);
+        if let Some(id) = id {
+            self.shared.send(Order::Abandon(id));
+        }
+    }
+
+    /// Become the parent of descendants whose own parent ends, and reap them (Linux; elsewhere nothing happens).
+    ///
+    /// A child process that was not started here is taken for such an orphan unless it is in this process's own group.
+    ///
+    /// # Errors
+    /// What the operating system answers.
+    pub fn adopt_orphans(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            orphans::become_subreaper()?;
+            self.shared.send(Order::Adopt);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        self.shared.send(Order::Stop);
+        if let Some(thread) = self.thread.take() {
+            // The reactor aborts the process rather than to panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Living processes whose chain of parents leads to this one, those in this process's own group and what they started
+/// left out. Linux; elsewhere nothing is found.
+pub fn descendants() -> Vec<libc::pid_t> {
+    #[cfg(target_os = "linux")]
+    return orphans::descendants();
+    #[cfg(not(target_os = "linux"))]
+    Vec::new()
+}
+
+/// Signal each of [`descendants`], and those that appear meanwhile; returns how many were signalled.
+pub fn kill_descendants(signal: i32) -> usize {
+    #[cfg(target_os = "linux")]
+    return orphans::signal_descendants(signal);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = signal;
+        0
+    }
+}

@@ -1,0 +1,304 @@
+//! The thread that reads all pipes, notices all ends and reaps.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::budget::{Budget, Chunk};
+use super::capture::{Capture, CaptureRules};
+use super::group::End;
+#[cfg(target_os = "linux")]
+use super::orphans::Orphans;
+use super::poller::Class;
+use super::{Shared, Sink, lock};
+use crate::blobs::Captured;
+
+/// Bytes per read.
+const BUFFER: usize = 64 << 10;
+/// What is read at most from a pipe whose writer is not waited for: as much as a pipe may hold (Linux's upper limit for
+/// ordinary users), so a descendant that writes for ever is left alone.
+const DRAIN: usize = 1 << 20;
+/// How long killed children may take to go when the reactor stops: one that hangs in the kernel must not hang us.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a key is about, in its lowest two bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Part {
+    Stdout = 0,
+    Stderr = 1,
+    End = 2,
+    Orphan = 3,
+}
+
+impl Part {
+    /// The key under which the poller reports this part of a child (or this orphan).
+    pub fn key(self, id: u64) -> u64 {
+        id << 2 | self as u64
+    }
+
+    /// Whether reading it may pause.
+    pub fn class(self) -> Class {
+        if matches!(self, Self::Stdout | Self::Stderr) { Class::Pipe } else { Class::End }
+    }
+
+    fn of(key: u64) -> Self {
+        [Self::Stdout, Self::Stderr, Self::End, Self::Orphan][usize::try_from(key & 3).expect("two bits")]
+    }
+}
+
+/// What callers want from the reactor.
+pub(super) enum Order {
+    Watch(Box<Child>),
+    Abandon(u64),
+    Ended(u64),
+    #[cfg(target_os = "linux")]
+    Adopt,
+    Stop,
+}
+
+/// A child from its spawn to its `exit`.
+pub(super) struct Child {
+    id: u64,
+    token: u64,
+    pid: libc::pid_t,
+    pidfd: Option<Arc<OwnedFd>>,
+    pipes: [Option<File>; 2],
+    captures: Option<[Capture; 2]>,
+    ended: bool,
+}
+
+impl Child {
+    pub fn new(id: u64, token: u64, pid: libc::pid_t, pidfd: Option<Arc<OwnedFd>>, pipes: [File; 2]) -> Self {
+        Self { id, token, pid, pidfd, pipes: pipes.map(Some), captures: None, ended: false }
+    }
+
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub fn pid(&self) -> libc::pid_t {
+        self.pid
+    }
+
+    /// What to watch.
+    pub fn descriptors(&self) -> impl Iterator<Item = (RawFd, Part)> {
+        let pipes = self.pipes.iter().zip([Part::Stdout, Part::Stderr]);
+        let pipes = pipes.filter_map(|(pipe, part)| pipe.as_ref().map(|pipe| (pipe.as_raw_fd(), part)));
+        pipes.chain(self.pidfd.as_ref().map(|pidfd| (pidfd.as_raw_fd(), Part::End)))
+    }
+
+    pub fn has_pidfd(&self) -> bool {
+        self.pidfd.is_some()
+    }
+
+    fn is_open(&self) -> bool {
+        self.pipes.iter().any(Option::is_some)
+    }
+}
+
+/// The state of the thread.
+pub(super) struct Reactor {
+    shared: Arc<Shared>,
+    children: HashMap<u64, Child>,
+    reader: Reader,
+    stopping: Option<Instant>,
+    #[cfg(target_os = "linux")]
+    orphans: Option<Orphans>,
+}
+
+/// What reading needs besides the child.
+struct Reader {
+    shared: Arc<Shared>,
+    budget: Arc<Budget>,
+    rules: CaptureRules,
+    sink: Box<dyn Sink>,
+    buffer: Box<[u8]>,
+}
+
+/// A reactor that panicked would leave everybody waiting for ever; without it there is nothing to go on with, and the
+/// children die with the process.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+impl Reactor {
+    pub fn new(shared: Arc<Shared>, budget: Arc<Budget>, rules: CaptureRules, sink: Box<dyn Sink>) -> Self {
+        let buffer = vec![0; BUFFER].into_boxed_slice();
+        Self {
+            reader: Reader { shared: Arc::clone(&shared), budget, rules, sink, buffer },
+            shared,
+            children: HashMap::new(),
+            stopping: None,
+            #[cfg(target_os = "linux")]
+            orphans: None,
+        }
+    }
+
+    pub fn run(mut self) {
+        let _guard = AbortOnPanic;
+        let mut ready = Vec::new();
+        while !self.is_done() {
+            let may_read = self.reader.budget.may_read();
+            let timeout = self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            self.shared.poller.wait(may_read, timeout, &mut ready).expect("waiting for descriptors of our own");
+            let orders = std::mem::take(&mut *lock(&self.shared.inbox));
+            for order in orders {
+                self.obey(order);
+            }
+            for key in ready.drain(..) {
+                match Part::of(key) {
+                    part @ (Part::Stdout | Part::Stderr) => self.readable(key >> 2, part as usize),
+                    Part::End => self.ended(key >> 2),
+                    #[cfg(target_os = "linux")]
+                    Part::Orphan => {
+                        self.orphans.iter_mut().for_each(|orphans| orphans.reap(key >> 2, &self.shared.poller));
+                    }
+                    #[cfg(not(target_os = "linux"))]
+                    Part::Orphan => {}
+                }
+            }
+            #[cfg(target_os = "linux")]
+            self.orphans.iter_mut().for_each(|orphans| orphans.look_when_due(&self.shared.poller));
+        }
+        #[cfg(target_os = "linux")]
+        if self.orphans.is_some() {
+            super::kill_descendants(libc::SIGKILL);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stopping.is_some_and(|deadline| self.children.is_empty() || deadline <= Instant::now())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        #[cfg(target_os = "linux")]
+        let look = self.orphans.as_ref().and_then(Orphans::due);
+        #[cfg(not(target_os = "linux"))]
+        let look = None;
+        self.stopping.into_iter().chain(look).min()
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Watch(mut child) => {
+                child.captures = Some([(); 2].map(|()| Capture::new(&self.reader.rules)));
+                self.children.insert(child.id, *child);
+            }
+            Order::Abandon(id) => self.abandon(id),
+            Order::Ended(id) => self.ended(id),
+            #[cfg(target_os = "linux")]
+            Order::Adopt => {
+                self.orphans.get_or_insert_default();
+            }
+            Order::Stop => {
+                self.stopping = Some(Instant::now() + PATIENCE);
+                lock(&self.shared.groups).kill_all();
+                let ids: Vec<u64> = self.children.keys().copied().collect();
+                for id in ids {
+                    self.abandon(id);
+                }
+            }
+        }
+    }
+
+    fn readable(&mut self, id: u64, stream: usize) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        self.reader.read(child, stream);
+        if child.ended && !child.is_open() {
+            self.finish(id);
+        }
+    }
+
+    /// The leader is a zombie from now on. What it wrote is in the pipes: taken at once, budget or not, so that nobody
+    /// else's output delays this end; each child exceeds the budget once at most, by what its pipes hold.
+    fn ended(&mut self, id: u64) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        if let Some(pidfd) = child.pidfd.take() {
+            self.shared.poller.forget(pidfd.as_raw_fd(), Class::End);
+        }
+        child.ended = true;
+        self.reader.drain(child);
+        #[cfg(target_os = "linux")]
+        self.orphans.iter_mut().for_each(Orphans::look_soon);
+        if child.is_open() {
+            self.reader.sink.reaped(child.token);
+        } else {
+            self.finish(id);
+        }
+    }
+
+    fn abandon(&mut self, id: u64) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        self.reader.drain(child);
+        (0..2).for_each(|stream| self.reader.close(child, stream));
+        if child.ended {
+            self.finish(id);
+        }
+    }
+
+    fn finish(&mut self, id: u64) {
+        let Some(mut child) = self.children.remove(&id) else { return };
+        let end = lock(&self.shared.groups).reap(child.token, child.pid);
+        let Some(captures) = child.captures.take() else { return };
+        let [(stdout, out_error), (stderr, err_error)] = captures.map(Capture::finish);
+        let (code, signal, wait_error) = match end {
+            Ok(End::Code(code)) => (Some(code), None, None),
+            Ok(End::Signal(signal)) => (None, Some(signal), None),
+            Err(error) => (None, None, Some(error.to_string())),
+        };
+        let error = [("wait", wait_error), ("stdout", out_error), ("stderr", err_error)]
+            .into_iter()
+            .find_map(|(what, reason)| reason.map(|reason| (what, reason)));
+        self.reader.sink.exit(child.token, Captured { code, signal, stdout, stderr, error });
+    }
+}
+
+impl Reader {
+    /// Read once. Returns how many bytes came; 0 when there is nothing now, or never again (the pipe is closed then).
+    fn read(&mut self, child: &mut Child, stream: usize) -> usize {
+        let (Some(pipe), Some(captures)) = (&mut child.pipes[stream], &mut child.captures) else { return 0 };
+        match pipe.read(&mut self.buffer) {
+            Ok(0) => self.close(child, stream),
+            Ok(count) => {
+                let bytes = &self.buffer[..count];
+                captures[stream].append(bytes, &self.rules);
+                let number = if stream == 0 { 1 } else { 2 };
+                self.sink.output(child.token, number, Chunk::new(bytes.to_vec(), &self.budget));
+                return count;
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => {
+                captures[stream].fail(format!("cannot read the pipe: {error}"));
+                self.close(child, stream);
+            }
+        }
+        0
+    }
+
+    fn drain(&mut self, child: &mut Child) {
+        for stream in 0..2 {
+            let mut total = 0;
+            while total < DRAIN {
+                match self.read(child, stream) {
+                    0 => break,
+                    count => total += count,
+                }
+            }
+        }
+    }
+
+    fn close(&self, child: &mut Child, stream: usize) {
+        if let Some(pipe) = child.pipes[stream].take() {
+            self.shared.poller.forget(pipe.as_raw_fd(), Class::Pipe);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Starting one child in a process group of its own.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod portable;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::Spawner;
+#[cfg(not(target_os = "linux"))]
+pub(super) use portable::Spawner;
+
+use super::plan::Refusal;
+
+/// A child that runs.
+pub(super) struct Started {
+    /// Its process, and its group.
+    pub pid: libc::pid_t,
+    /// Becomes readable when the child ends. `None` where the system has no such thing.
+    pub pidfd: Option<OwnedFd>,
+    /// Our ends of standard output and standard error; non-blocking.
+    pub pipes: [File; 2],
+}
+
+/// Two pipes: ours, non-blocking, and the child's. No descriptor is 0-2, none survives an exec.
+struct Pipes {
+    ours: [File; 2],
+    theirs: [OwnedFd; 2],
+}
+
+impl Pipes {
+    fn new() -> io::Result<Self> {
+        let (out, out_end) = pipe()?;
+        let (err, err_end) = pipe()?;
+        Ok(Self { ours: [out.into(), err.into()], theirs: [out_end, err_end] })
+    }
+}
+
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = io::pipe()?;
+    let (read, write) = (above_stdio(read.into())?, above_stdio(write.into())?);
+    set_flag(read.as_raw_fd(), libc::F_GETFL, libc::F_SETFL, libc::O_NONBLOCK)?;
+    Ok((read, write))
+}
+
+/// A descriptor of 0-2 (ours were closed when we started) would be in the way of the child's own.
+fn above_stdio(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+    if descriptor.as_raw_fd() > 2 {
+        return Ok(descriptor);
+    }
+    // SAFETY: the descriptor is open; the answer is a new descriptor that nobody else owns.
+    unsafe {
+        match libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 3) {
+            -1 => Err(io::Error::last_os_error()),
+            copy => Ok(OwnedFd::from_raw_fd(copy)),
+        }
+    }
+}
+
+fn set_flag(descriptor: RawFd, get: i32, set: i32, flag: i32) -> io::Result<()> {
+    // SAFETY: plain descriptor flags.
+    unsafe {
+        let flags = libc::fcntl(descriptor, get);
+        if flags == -1 || libc::fcntl(descriptor, set, flags | flag) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+fn system_refusal(what: &str, error: &io::Error) -> Refusal {
+    Refusal { reason: format!("cannot {what}: {error}"), errno: error.raw_os_error() }
+}
+
+fn open_null() -> io::Result<OwnedFd> {
+    above_stdio(File::open("/dev/null")?.into())
+}

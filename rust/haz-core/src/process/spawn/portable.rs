@@ -1,0 +1,82 @@
+//! Starting a child on a Unix other than Linux. There is no parent-death signal.
+
+use std::ffi::{OsStr, c_char, c_int};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::ptr;
+
+use super::super::plan::{Plan, Refusal, directory, directory_refusal};
+use super::{Pipes, Started, open_null, system_refusal};
+
+/// What spawning needs again and again.
+pub(in super::super) struct Spawner {
+    null: OwnedFd,
+}
+
+impl Spawner {
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { null: open_null()? })
+    }
+
+    pub fn start(&mut self, plan: &Plan) -> Result<Started, Refusal> {
+        let Pipes { ours, theirs: [out, err] } =
+            Pipes::new().map_err(|error| system_refusal("create pipes", &error))?;
+        let cwd = directory(plan);
+        // Entered here to tell its errors from those of executing; `Command` answers one errno for both.
+        if let Err(error) = std::fs::read_dir(&cwd).map(drop) {
+            if error.kind() != io::ErrorKind::PermissionDenied {
+                return Err(directory_refusal(&cwd, error.raw_os_error().unwrap_or(libc::EIO)));
+            }
+        }
+        let null = self.null.try_clone().map_err(|error| system_refusal("connect the streams", &error))?;
+        let (path, argv, envp) =
+            (plan.path.as_ptr() as usize, plan.argv.as_ptr() as usize, plan.envp.as_ptr() as usize);
+        let limit = descriptor_limit();
+        let mut command = Command::new(OsStr::from_bytes(plan.path.to_bytes()));
+        command.current_dir(&cwd).process_group(0).stdin(Stdio::from(null)).stdout(out).stderr(err);
+        // SAFETY: only async-signal-safe calls; the plan's arrays outlive the spawn. On success execve does not return.
+        unsafe {
+            command.pre_exec(move || {
+                for descriptor in 3..limit {
+                    // Closed by the exec: closing it here would take the pipe that reports a failure.
+                    libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
+                }
+                default_signals();
+                libc::execve(path as *const c_char, argv as *const *const c_char, envp as *const *const c_char);
+                Err(io::Error::last_os_error())
+            });
+        }
+        let child = command.spawn().map_err(|error| match error.raw_os_error() {
+            Some(errno) => plan.exec_refusal(errno),
+            None => system_refusal("create a process", &error),
+        })?;
+        let pid = libc::pid_t::try_from(child.id()).expect("process ids are positive pid_t");
+        Ok(Started { pid, pidfd: None, pipes: ours })
+    }
+}
+
+unsafe fn default_signals() {
+    // SAFETY: valid arguments; KILL and STOP are refused, as they must be.
+    unsafe {
+        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        action.sa_sigaction = libc::SIG_DFL;
+        for signal in 1..32 {
+            libc::sigaction(signal, &raw const action, ptr::null_mut());
+        }
+        let mut none = MaybeUninit::uninit();
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
+    }
+}
+
+fn descriptor_limit() -> c_int {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: writes to `limit` only.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    // Unlimited on some systems; no process of ours holds that many.
+    c_int::try_from(limit.rlim_cur).unwrap_or(c_int::MAX).min(65536)
+}
