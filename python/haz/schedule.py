@@ -187,7 +187,8 @@ class Schedule:
             return self._give_up(i)
         actions: list[Action] = []
         if hit:
-            self._release_hold(i)
+            if self._holds[i]:
+                self._release_hold(i)
             self._state[i] = _RESTORE
             actions.append(Restore(task))
         else:
@@ -299,15 +300,15 @@ class Schedule:
         """Bring the machine to rest after a change: drain or admit what is ready."""
         if self._stopped:
             self._drain(actions)
-        elif self._ready:
+        elif self._free and self._ready:
             self._admit(actions)
         if self._open and not self._in_flight and not self._in_backoff:
             raise RuntimeError("tasks are left that can never start: the graph has a cycle")
         return actions
 
     def _admit(self, actions: list[Action]) -> None:
-        # A class with a full tag keeps its tasks in `_held_back`. Whenever all its tags have room, the first of them is
-        # in `_ready` to represent the others; it is followed by the next one when it is admitted.
+        # A task that meets a full tag goes to `held_back` of its class, and each unit that is given back brings the first
+        # of a class back: in `ready` there are always as many of a class as could be admitted.
         ready = self._ready
         held_back = self._held_back
         while self._free and ready:
@@ -320,8 +321,6 @@ class Schedule:
                     continue
                 for tag in self._tags_of_class[kind]:
                     self._tag_free[tag] -= 1
-                if held_back[kind] and self._has_room(kind):
-                    heappush(ready, heappop(held_back[kind]))
             self._free -= 1
             self._in_flight += 1
             self._state[i] = _LOOKUP
@@ -336,13 +335,16 @@ class Schedule:
     def _release_slot(self, i: int) -> None:
         self._free += 1
         self._in_flight -= 1
-        tags = self._tags_of_class[self._class[i]]
+        kind = self._class[i]
+        if not kind:
+            return
+        tags = self._tags_of_class[kind]
         for tag in tags:
             self._tag_free[tag] += 1
         for tag in tags:
-            for kind in self._classes_of_tag[tag]:
-                if self._held_back[kind] and self._has_room(kind):
-                    heappush(self._ready, heappop(self._held_back[kind]))
+            for other in self._classes_of_tag[tag]:
+                if self._held_back[other] and self._has_room(other):
+                    heappush(self._ready, heappop(self._held_back[other]))
 
     # --- Mutexes -----------------------------------------------------------------------------------------------------
 
@@ -366,8 +368,6 @@ class Schedule:
         return True
 
     def _release_hold(self, i: int) -> None:
-        if not self._holds[i]:
-            return
         self._holds[i] = False
         lock = self._lock[i]
         lock.holders -= 1
@@ -386,7 +386,8 @@ class Schedule:
         lock.head = 0
 
     def _leave(self, i: int) -> None:
-        self._release_hold(i)
+        if self._holds[i]:
+            self._release_hold(i)
         self._release_slot(i)
 
     # --- Ends --------------------------------------------------------------------------------------------------------
@@ -406,8 +407,9 @@ class Schedule:
             heappush(self._ready, self._rank[i])
 
     def _succeed(self, i: int, record: CompletedRecord, actions: list[Action]) -> None:
-        overlapping = self._claim(i, record.materialised_outputs)
-        cycle = self._check_cycle(i, record.materialised_outputs)
+        paths = record.materialised_outputs
+        overlapping = self._claim(i, paths) if paths else False
+        cycle = self._check_cycle(i, paths) if paths else None
         for successor in self._hard[i]:
             self._unblock(successor)
         if cycle is not None:
