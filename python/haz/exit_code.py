@@ -1,0 +1,23 @@
+"""The exit code of a run (EXEC-021)."""
+
+from __future__ import annotations
+
+from haz.model import CompletedRecord
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from haz.outcome import RunGraphOutcome
+
+
+def exit_code_for(outcome: RunGraphOutcome, signal: int | None = None) -> int:
+    """0, 1 when anything failed, 128 + n when signal n arrived.
+
+    The signal wins over everything, even over a run in which all had succeeded. Skips and cancellations alone are
+    consequences: what caused them speaks for itself.
+    """
+    if signal is not None:
+        return 128 + signal
+    failed = any(
+        isinstance(record, CompletedRecord) and record.state == "failed" for record in outcome.outcomes.values()
+    )
+    return int(failed or bool(outcome.task_errors) or bool(outcome.invariant_violations))

@@ -1,0 +1,71 @@
+"""Tasks and how they hang together: the directed graph and every rule about it (spec 01 §10)."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from haz.model import TaskId, TaskSpec
+
+    Adjacency = dict[TaskId, tuple[TaskId, ...]]
+
+
+class TaskGraph:
+    """Tasks in canonical order and, per edge kind, the neighbours of every one of them in canonical order.
+
+    An edge leads from the task that comes first (predecessor, producer) to the one that needs it.
+    """
+
+    __slots__ = (
+        "hard_predecessors",
+        "hard_successors",
+        "nodes",
+        "producer_predecessors",
+        "producer_successors",
+        "soft_predecessors",
+        "soft_successors",
+        "specs",
+    )
+
+    def __init__(
+        self, specs: Mapping[TaskId, TaskSpec], hard: Adjacency, soft: Adjacency, producers: Adjacency
+    ) -> None:
+        """`specs` in canonical order; `hard`, `soft` and `producers` map tasks to predecessors, in canonical order."""
+        self.specs = specs
+        self.nodes = tuple(specs)
+        self.hard_predecessors = dict.fromkeys(self.nodes, ()) | hard
+        self.soft_predecessors = dict.fromkeys(self.nodes, ()) | soft
+        self.producer_predecessors = dict.fromkeys(self.nodes, ()) | producers
+        self.hard_successors = _reversed(self.nodes, hard)
+        self.soft_successors = _reversed(self.nodes, soft)
+        self.producer_successors = _reversed(self.nodes, producers)
+
+    def restrict(self, tasks: Collection[TaskId]) -> TaskGraph:
+        """Cut out the graph of some of the tasks, with the edges that have both ends among them."""
+        kept = tasks if isinstance(tasks, (set, frozenset, dict)) else set(tasks)
+        if len(kept) == len(self.nodes):
+            return self
+        specs = {task: self.specs[task] for task in self.nodes if task in kept}
+        return TaskGraph(
+            specs,
+            _restricted(specs, self.hard_predecessors),
+            _restricted(specs, self.soft_predecessors),
+            _restricted(specs, self.producer_predecessors),
+        )
+
+
+def _reversed(nodes: tuple[TaskId, ...], predecessors: Adjacency) -> Adjacency:
+    grown: dict[TaskId, list[TaskId]] = {}
+    for task in nodes:
+        for predecessor in predecessors.get(task, ()):
+            grown.setdefault(predecessor, []).append(task)
+    return dict.fromkeys(nodes, ()) | {task: tuple(successors) for task, successors in grown.items()}
+
+
+def _restricted(kept: Mapping[TaskId, TaskSpec], predecessors: Adjacency) -> Adjacency:
+    return {
+        task: tuple(predecessor for predecessor in predecessors[task] if predecessor in kept)
+        for task in kept
+        if predecessors[task]
+    }
