@@ -16,3 +16,10 @@ pub fn file_system_error(error: &FsError) -> PyErr {
         error.reason(),
     ))
 }
+
+import_exception!(haz.errors, YamlError);
+
+/// `haz.errors.YamlError(reason, line, column)`.
+pub fn yaml_error(error: &haz_core::yaml::YamlError) -> PyErr {
+    YamlError::new_err((error.reason.clone(), error.place.line, error.place.column))
+}
