@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from space import Space
+from tests.space import Space
 
 
 def test_no_workspace(space: Space) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from space import Space, living
+from tests.space import Space, living
 
 COPY = """
     build:

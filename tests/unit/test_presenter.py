@@ -1,0 +1,140 @@
+"""The lines of a run, byte by byte (spec 03 §9.4, §9.5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from haz.errors import OutputDeclaredButNotProduced
+from haz.model import (
+    CompletedRecord,
+    ExitStatus,
+    OutputOverlap,
+    RunCancelled,
+    RuntimeCycle,
+    RuntimeCycleViolation,
+    SignaledInFlight,
+    SkipRecord,
+    StreamHashes,
+    TaskId,
+    TaskRun,
+    UpstreamCancelled,
+    UpstreamErrored,
+    UpstreamFailed,
+)
+from haz.observers.presenter import Presenter, duration_text, palette
+from haz.outcome import Counts
+
+FAIL, DOWN = TaskId("lib", "fail"), TaskId("lib", "down")
+STREAMS = StreamHashes(b"", b"")
+plain = Presenter(colour=False)
+painted = Presenter(colour=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0ms"),
+        (0.0001, "1ms"),
+        (0.4129, "412ms"),
+        (2.0, "2s 0ms"),
+        (3.0071, "3s 7ms"),
+        (125.9, "2m 5s"),
+        (94_000.0, "26h 6m"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("task", "rgb"),
+    [
+        ("fail", (90, 122, 226)),
+        ("down", (203, 90, 226)),
+        ("ok", (226, 90, 190)),
+        ("build", (122, 226, 90)),
+        ("test", (167, 90, 226)),
+    ],
+)
+def test_the_palette_has_the_published_colours(task: str, rgb: tuple[int, int, int]) -> None:
+    assert palette(TaskId("lib", task)) == rgb
+
+
+def test_the_palette_of_another_project() -> None:
+    assert palette(TaskId("web", "bundle")) == (142, 226, 90)
+
+
+def record(state: str, status: ExitStatus | None, **more: object) -> CompletedRecord:
+    source = "cache_hit" if status is None else "fresh_run"
+    return CompletedRecord(FAIL, source, state, status, STREAMS, **more)  # type: ignore[arg-type]
+
+
+def test_a_failure_with_colour_is_the_published_vector() -> None:
+    """EXEC-016: prefix bold and coloured, glyph and verb red, duration dim, the exit code plain."""
+    line = painted.completed(FAIL, record("failed", ExitStatus(7)), 0.024)
+    assert line == (
+        "\x1b[1m\x1b[38;2;90;122;226m[lib:fail]\x1b[0m \x1b[31m✗ failed\x1b[0m in \x1b[2m24ms\x1b[0m (exit 7)\n"
+    )
+
+
+def test_ends_without_colour() -> None:
+    assert plain.completed(FAIL, record("succeeded", None), 0.003) == "[lib:fail] ◉ cached in 3ms\n"
+    assert plain.completed(FAIL, record("succeeded", ExitStatus(0)), 0.003) == "[lib:fail] ✓ done in 3ms\n"
+    assert plain.completed(FAIL, record("failed", ExitStatus(None, 9)), 1.0) == "[lib:fail] ✗ failed in 1s 0ms (signal 9)\n"
+    skipped = [
+        (UpstreamFailed(FAIL), "upstream lib:fail failed"),
+        (UpstreamErrored(FAIL), "upstream lib:fail errored"),
+        (RuntimeCycle(), "in runtime cycle"),
+    ]
+    for cause, text in skipped:
+        assert plain.skipped(DOWN, SkipRecord(DOWN, cause)) == f"[lib:down] - skipped ({text})\n"
+    in_flight = SignaledInFlight(DOWN, ExitStatus(0), STREAMS)
+    assert plain.cancelled(DOWN, in_flight, 1.507) == "[lib:down] ! cancelled in 1s 507ms\n"
+    assert plain.cancelled(DOWN, in_flight, None) == "[lib:down] ! cancelled in unknown\n"
+    assert plain.cancelled(DOWN, RunCancelled(DOWN), None) == "[lib:down] - cancelled (run cancelled)\n"
+    upstream = UpstreamCancelled(DOWN, FAIL)
+    assert plain.cancelled(DOWN, upstream, None) == "[lib:down] - cancelled (upstream lib:fail cancelled)\n"
+    error = OutputDeclaredButNotProduced("/lib/never.txt")
+    assert plain.errored(FAIL, error) == "[lib:fail] ✗ error: declared output /lib/never.txt was not produced\n"
+
+
+def test_attempts_are_counted_in_the_last_line() -> None:
+    """03 §13.6."""
+    first = TaskRun(1, "failed", 0, 12, "exit 1", 1)
+    last = TaskRun(2, "timeout", 20, 90_020, "timed out after 90s")
+    assert plain.attempt(FAIL, first, 3, 0.18) == (
+        "[lib:fail] ↻ attempt 1 of 3 failed in 12ms (exit 1), retrying in 180ms\n"
+    )
+    timed_out = record("failed", ExitStatus(None, 15), attempts=(first, last))
+    assert plain.completed(FAIL, timed_out, 100.0) == "[lib:fail] ✗ timed out in 1m 40s (limit 90s, 2 attempts)\n"
+    passed = record("succeeded", ExitStatus(0), attempts=(first, first))
+    assert plain.completed(FAIL, passed, 0.5) == "[lib:fail] ✓ done in 500ms (attempt 2 of 2)\n"
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        (Counts(2, 2, 0, 0, 4, 0), "Tasks: 2 completed (2 cached), 4 cancelled"),
+        (Counts(0, 0, 1, 1, 1, 0), "Tasks: 0 completed, 1 failed, 1 skipped, 1 cancelled"),
+        (Counts(3, 0, 0, 0, 0, 1), "Tasks: 3 completed, 1 flaky"),
+    ],
+)
+def test_the_epilogue_leaves_out_what_is_zero(counts: Counts, text: str) -> None:
+    assert plain.epilogue(counts, 0.798) == f"\n{text}\n Time: 798ms\n"
+
+
+def test_the_epilogue_with_colour() -> None:
+    assert painted.epilogue(Counts(2, 1, 1, 0, 0, 0), 0.0) == (
+        "\nTasks: \x1b[32m2 completed\x1b[0m \x1b[32m(1 cached)\x1b[0m, \x1b[31m1 failed\x1b[0m\n Time: \x1b[2m0ms\x1b[0m\n"
+    )
+
+
+def test_broken_invariants_are_told_a_line_each() -> None:
+    """EXEC-019, EXEC-020, 03 §8.3."""
+    a, b = TaskId("lib", "a"), TaskId("lib", "b")
+    overlap = OutputOverlap(a, b, "/lib/out/r.txt")
+    cycle = RuntimeCycleViolation((a, b), (b, a))
+    assert plain.violations([overlap, cycle]) == (
+        "error[EXEC-020]: /lib/out/r.txt was written by both lib:a and lib:b\n"
+        "error[EXEC-019]: lib:b -> lib:a closes a cycle: lib:a, lib:b\n"
+    )
