@@ -9,12 +9,14 @@ import os
 import signal
 import time
 from collections import deque
+from heapq import heappop, heappush
 
+from haz.attempts import NO_RETRIES, close, delay_before, eligible
 from haz.cache.store import Hit
 from haz.errors import ProcessError, RestoreFailed, RunTaskError
-from haz.model import CompletedRecord, SignaledInFlight, SkipRecord, TaskRun
+from haz.model import CompletedRecord, SignaledInFlight, SkipRecord
 from haz.outcome import Announce, Lookup, Restore, Signal, Spawn
-from haz.run_task import attempt_error, cache_lookup_phase, now_ms, restore_from_hit, run_fresh
+from haz.run_task import cache_lookup_phase, now_ms, restore_from_hit, run_fresh
 from haz.supervise import ABANDON, Supervision
 
 TYPE_CHECKING = False
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from haz._core import Inputs
-    from haz.model import RunOutcome, TaskId
+    from random import Random
+
+    from haz.model import RunOutcome, TaskId, TaskRun
     from haz.outcome import Action
     from haz.ports import Events
     from haz.run_task import Phase, RunContext, TaskLookup
@@ -31,6 +35,15 @@ if TYPE_CHECKING:
 
 # Fingerprints are asked for ahead of need in slices, so that the first task of a large run waits for one slice only.
 LOOKAHEAD = 1024
+
+
+class _LazyRandom:
+    """Jitter needs no seed, and most runs need no jitter: `random` is imported with the first retry."""
+
+    def uniform(self, low: float, high: float) -> float:
+        from random import uniform  # noqa: PLC0415
+
+        return uniform(low, high)  # noqa: S311 - spreads load, guards nothing
 
 
 class Flight:
@@ -60,6 +73,7 @@ class Loop:
         grace: float,
         clock: Callable[[], float] = time.monotonic,
         leave: Callable[[int], None] = os._exit,
+        random: Random | _LazyRandom | None = None,
     ) -> None:
         self._ctx = ctx
         self._schedule = schedule
@@ -67,6 +81,8 @@ class Loop:
         self._grace = grace
         self._clock = clock
         self._leave = leave
+        self._random = random or _LazyRandom()
+        self._backoffs: list[tuple[float, TaskId]] = []
         self.signalled: int | None = None
         self._signals = 0
         self._actions: deque[Action] = deque()
@@ -92,14 +108,19 @@ class Loop:
         """Run until every task has its record."""
         self._perform(self._schedule.start())
         while not self._schedule.done:
-            due = min(
-                (f.child.due for f in self._flights.values() if f.child and f.child.due is not None), default=None
-            )
+            due = self._due()
             timeout = None if due is None else max(0.0, due - self._clock())
             for kind, token, payload in self._events.wait(timeout):
                 self._dispatch(kind, token, payload)
             if due is not None:
                 self._tick()
+
+    def _due(self) -> float | None:
+        """When the next deadline is: of a child that is being ended or timed, or of a backoff."""
+        dues = [f.child.due for f in self._flights.values() if f.child is not None and f.child.due is not None]
+        if self._backoffs:
+            dues.append(self._backoffs[0][0])
+        return min(dues, default=None)
 
     # --- Actions of the schedule -------------------------------------------------------------------------------------
 
@@ -244,6 +265,8 @@ class Loop:
         for token, flight in list(self._flights.items()):
             if flight.child is not None:
                 self._command(token, flight.child.tick(now))
+        while self._backoffs and self._backoffs[0][0] <= now:
+            self._perform(self._schedule.retry_due(heappop(self._backoffs)[1]))
 
     # --- Events ------------------------------------------------------------------------------------------------------
 
@@ -316,23 +339,41 @@ class Loop:
     def _completed(self, flight: Flight, record: CompletedRecord) -> None:
         task = flight.task
         child = flight.child
-        if child is not None:
-            timed_out = child.reason == "timeout"
-            error = attempt_error(record, self._ctx.specs[task].timeout, timed_out=timed_out)
-            attempts = self._attempts.setdefault(task, [])
-            status = record.exit_status
-            attempts.append(
-                TaskRun(
-                    len(attempts) + 1,
-                    _phase(record, timed_out=timed_out),
-                    flight.started_at,
-                    max(now_ms(), flight.started_at),
-                    error,
-                    None if status is None or timed_out else status.code,
-                )
-            )
-            record = record.replace(attempts=tuple(attempts))
-        self._perform(self._schedule.finished(task, record))
+        if child is None:
+            self._perform(self._schedule.finished(task, record))
+            return
+        spec = self._ctx.specs[task]
+        retries = spec.retries or NO_RETRIES
+        limit = retries.max + 1
+        timed_out = child.reason == "timeout"
+        attempts = self._attempts.setdefault(task, [])
+        number = len(attempts) + 1
+        again = (
+            record.state == "failed"
+            and number < limit
+            and not child.cancelled
+            and self.signalled is None
+            and eligible(retries, record, timed_out=timed_out)
+        )
+        run = close(
+            record,
+            attempt=number,
+            limit=limit,
+            retried=again,
+            started_at=flight.started_at,
+            finished_at=now_ms(),
+            timeout=spec.timeout,
+            timed_out=timed_out,
+        )
+        attempts.append(run)
+        if not again:
+            self._perform(self._schedule.finished(task, record.replace(attempts=tuple(attempts), max_attempts=limit)))
+            return
+        delay = delay_before(retries, number, self._random.uniform)
+        self._ctx.observer.on_attempt_finished(task, run, limit, delay)
+        if delay > 0:
+            heappush(self._backoffs, (self._clock() + delay, task))
+        self._perform(self._schedule.retry(task, tuple(attempts), delayed=delay > 0))
 
     # --- Ends --------------------------------------------------------------------------------------------------------
 
@@ -354,11 +395,3 @@ class Loop:
             observer.on_task_skipped(task, result)
         else:
             observer.on_task_cancelled(task, result, duration if isinstance(result, SignaledInFlight) else None)
-
-
-def _phase(record: CompletedRecord, *, timed_out: bool) -> Any:
-    if record.state == "succeeded":
-        return "succeeded"
-    if record.state == "cancelled":
-        return "canceled"
-    return "timeout" if timed_out else "failed"

@@ -259,6 +259,7 @@ class CompletedRecord(Record):
     streams: StreamHashes
     materialised_outputs: tuple[str, ...] = ()
     attempts: tuple[TaskRun, ...] = ()
+    max_attempts: int = 1
 
 
 class UpstreamFailed(Record):

@@ -286,20 +286,6 @@ def changed_inputs(before: Inputs, after: Inputs, own: set[str]) -> str | None:
     return f"input {paths[0]}" if paths else None
 
 
-def attempt_error(record: CompletedRecord, timeout: float | None, *, timed_out: bool) -> str | None:
-    """Say in one line why an attempt did not succeed; None when it did."""
-    if record.state == "succeeded":
-        return None
-    if record.state == "cancelled":
-        return "cancelled"
-    if timed_out:
-        return f"timed out after {timeout:g}s"
-    status = record.exit_status
-    if status is None:
-        return "failed"
-    return f"exit {status.code}" if status.code is not None else f"signal {status.signal}"
-
-
 def run_task(
     ctx: RunContext,
     task: TaskId,
@@ -339,7 +325,8 @@ def _drive(phase: Phase, events: Events) -> CompletedRecord:
             for kind, _, payload in events.wait():
                 phase.send((kind, payload))
     except StopIteration as end:
-        return end.value
+        record: CompletedRecord = end.value
+        return record
 
 
 def now_ms() -> int:

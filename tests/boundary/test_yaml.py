@@ -32,7 +32,9 @@ class Oracle(yaml.BaseLoader):
 
 Oracle.add_constructor("tag:yaml.org,2002:str", Oracle.construct_scalar)
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff\u2028\u2029"), max_size=12)
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff\u2028\u2029"), max_size=12
+)
 VALUES = st.recursive(
     TEXTS | st.sampled_from(["null", "~", "1.50", "true", "a: b", "- x", "#", "*", "&a", "!t", "x\ny\n", " lead", "é"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),

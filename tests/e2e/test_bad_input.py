@@ -69,7 +69,7 @@ def test_a_program_that_does_not_exist_says_so(space: Space) -> None:
 
 def test_a_declared_output_that_was_not_produced_is_named(space: Space) -> None:
     """03 §3.4: the task ran, and did not keep its word."""
-    space.project("lib", 't: {command: [echo, ran], outputs: [never.txt]}')
+    space.project("lib", "t: {command: [echo, ran], outputs: [never.txt]}")
     done = space.run("lib:t")
     assert done.code == 1
     assert done.out == "[lib:t] ran\n"

@@ -43,12 +43,18 @@ def test_an_output_in_place_is_left_untouched_by_a_hit(built: Space) -> None:
     before = (built.root / "lib/out.txt").stat()
     built.run("--workspace").ok()
     after = (built.root / "lib/out.txt").stat()
-    assert (before.st_ino, before.st_mtime_ns, before.st_ctime_ns) == (after.st_ino, after.st_mtime_ns, after.st_ctime_ns)
+    assert (before.st_ino, before.st_mtime_ns, before.st_ctime_ns) == (
+        after.st_ino,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+    )
 
 
 def test_deleted_outputs_come_back_with_their_bytes_and_modes(space: Space) -> None:
     """CACHE-023."""
-    space.project("lib", 'make: {shell: "echo run > tool; chmod 751 tool; mkdir -p d; echo x > d/y", outputs: [tool, "d/**"]}')
+    space.project(
+        "lib", 'make: {shell: "echo run > tool; chmod 751 tool; mkdir -p d; echo x > d/y", outputs: [tool, "d/**"]}'
+    )
     space.run("--workspace").ok()
     made = space.files("lib")
     (space.root / "lib/tool").unlink()
@@ -71,7 +77,7 @@ def test_touching_a_file_changes_nothing(built: Space) -> None:
 
 
 def test_one_changed_byte_runs_what_depends_on_it_and_nothing_else(built: Space) -> None:
-    built.project("other", 't: {command: [echo, same]}')
+    built.project("other", "t: {command: [echo, same]}")
     built.run("--workspace").ok()
     built.write("lib/in.txt", "hallo\n")
     changed = built.run("--workspace").ok()
@@ -144,7 +150,9 @@ def test_output_appears_while_the_task_still_runs(space: Space) -> None:
 
 def test_three_hundred_megabytes_of_output_cost_little_memory(space: Space) -> None:
     """03 §15 D2, D6: neither the fresh run nor the replay keeps the stream in memory."""
-    space.project("lib", 'quiet: {command: ["true"]}\nloud: {shell: "head -c 300000000 /dev/zero | tr \'\\\\0\' x | fold -w 99"}')
+    space.project(
+        "lib", 'quiet: {command: ["true"]}\nloud: {shell: "head -c 300000000 /dev/zero | tr \'\\\\0\' x | fold -w 99"}'
+    )
 
     def peak(task: str) -> int:
         script = (
@@ -156,7 +164,9 @@ def test_three_hundred_megabytes_of_output_cost_little_memory(space: Space) -> N
         import subprocess
         import sys
 
-        return int(subprocess.run([sys.executable, "-c", script], cwd=space.root, capture_output=True, check=True).stdout)
+        return int(
+            subprocess.run([sys.executable, "-c", script], cwd=space.root, capture_output=True, check=True).stdout
+        )
 
     base = peak("quiet")
     assert peak("loud") - base < 100

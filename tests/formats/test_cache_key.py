@@ -101,9 +101,7 @@ def test_a_key_with_everything_in_it_is_what_the_document_says(algorithm: str) -
             "outputs": reference_rows(
                 [(b"!literal", b"/lib/out/tmp.txt"), (b"glob", b"/lib/out/*.txt"), (b"literal", b"/lib/bin")]
             ),
-            "predecessors": reference_rows(
-                [(b"a", b"z", b"4" * 32, b"5" * 32), (b"ab", b"a", b"6" * 32, b"7" * 32)]
-            ),
+            "predecessors": reference_rows([(b"a", b"z", b"4" * 32, b"5" * 32), (b"ab", b"a", b"6" * 32, b"7" * 32)]),
             "environment": reference_rows(
                 [
                     (b"from_host", b"EMPTY", b""),
@@ -120,9 +118,7 @@ def test_a_key_with_everything_in_it_is_what_the_document_says(algorithm: str) -
 
 
 def test_sections_come_in_the_documented_order() -> None:
-    parts = sections(
-        spec(), algorithm="blake3", inputs=FakeInputs([], "blake3"), predecessors=(), streams={}, host={}
-    )
+    parts = sections(spec(), algorithm="blake3", inputs=FakeInputs([], "blake3"), predecessors=(), streams={}, host={})
     assert tuple(part.name for part in parts) == SECTIONS
 
 

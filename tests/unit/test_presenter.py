@@ -80,7 +80,10 @@ def test_a_failure_with_colour_is_the_published_vector() -> None:
 def test_ends_without_colour() -> None:
     assert plain.completed(FAIL, record("succeeded", None), 0.003) == "[lib:fail] ◉ cached in 3ms\n"
     assert plain.completed(FAIL, record("succeeded", ExitStatus(0)), 0.003) == "[lib:fail] ✓ done in 3ms\n"
-    assert plain.completed(FAIL, record("failed", ExitStatus(None, 9)), 1.0) == "[lib:fail] ✗ failed in 1s 0ms (signal 9)\n"
+    assert (
+        plain.completed(FAIL, record("failed", ExitStatus(None, 9)), 1.0)
+        == "[lib:fail] ✗ failed in 1s 0ms (signal 9)\n"
+    )
     skipped = [
         (UpstreamFailed(FAIL), "upstream lib:fail failed"),
         (UpstreamErrored(FAIL), "upstream lib:fail errored"),
@@ -107,8 +110,8 @@ def test_attempts_are_counted_in_the_last_line() -> None:
     )
     timed_out = record("failed", ExitStatus(None, 15), attempts=(first, last))
     assert plain.completed(FAIL, timed_out, 100.0) == "[lib:fail] ✗ timed out in 1m 40s (limit 90s, 2 attempts)\n"
-    passed = record("succeeded", ExitStatus(0), attempts=(first, first))
-    assert plain.completed(FAIL, passed, 0.5) == "[lib:fail] ✓ done in 500ms (attempt 2 of 2)\n"
+    passed = record("succeeded", ExitStatus(0), attempts=(first, first), max_attempts=3)
+    assert plain.completed(FAIL, passed, 0.5) == "[lib:fail] ✓ done in 500ms (attempt 2 of 3)\n"
 
 
 @pytest.mark.parametrize(

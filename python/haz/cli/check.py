@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from haz.app import open_workspace
-from haz.cli.report import Colour, finish
+from haz.cli import values
+from haz.cli.report import finish
 from haz.errors import UsageError
 from haz.streams import Writer
 
@@ -24,9 +25,7 @@ def command(
 ) -> int:
     if every and workspace:
         raise UsageError("--all and --workspace are mutually exclusive")
-    if color not in ("auto", "always", "never"):
-        raise UsageError(f"unknown colour choice '{color}', expected auto, always or never")
-    Colour.choice = color
+    values.colour(color)
     loaded = open_workspace(os.getcwd())
     projects = loaded.workspace.projects
     counted = projects.values() if workspace or loaded.bearing is None else (projects[loaded.bearing],)

@@ -9,11 +9,11 @@ import typer
 
 from haz import env
 from haz.app import RunOptions, execute, open_workspace, output_observer
-from haz.cli.report import Colour, finish
+from haz.cli import values
+from haz.cli.report import finish
 from haz.errors import UsageError
 from haz.observers.presenter import Presenter
 from haz.plan import Request, plan
-from haz.references import parse
 from haz.streams import Writer
 
 NAME = "run"
@@ -43,19 +43,10 @@ def command(
     ] = None,
     color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
 ) -> int:
-    if output_mode not in (None, "live", "buffered"):
-        raise UsageError(f"unknown output mode '{output_mode}', expected live or buffered")
-    if color not in ("auto", "always", "never"):
-        raise UsageError(f"unknown colour choice '{color}', expected auto, always or never")
-    Colour.choice = color
-    if jobs is not None and (not jobs.isascii() or not jobs.isdigit() or int(jobs) < 1):
-        raise UsageError(f"--jobs N: '{jobs}' is not a whole number of at least 1")
-    references = []
-    for text in tasks or ():
-        try:
-            references.append(parse(text))
-        except ValueError as error:
-            raise UsageError(f"'{text}' is not a task reference: {error}") from error
+    chosen_mode = values.output_mode(output_mode)
+    chosen_colour = values.colour(color)
+    cap = values.at_least_one("--jobs N", jobs)
+    references = values.references(tasks)
     if every and workspace:
         raise UsageError("--all and --workspace are mutually exclusive")
     if references and (every or workspace):
@@ -66,7 +57,7 @@ def command(
 
     loaded = open_workspace(os.getcwd())
     request = Request(
-        references=tuple(references),
+        references=references,
         scope="workspace" if workspace else "all" if every else None,
         bearing=loaded.bearing,
     )
@@ -78,11 +69,11 @@ def command(
     if not planned.tasks:
         return 0
     # One decision for the lines of a run: they go to both streams.
-    presenter_colour = env.colour(color, 1) and env.colour(color, 2)
-    mode = output_mode or loaded.workspace.settings.output_mode
+    presenter_colour = env.colour(chosen_colour, 1) and env.colour(chosen_colour, 2)
+    mode = chosen_mode or loaded.workspace.settings.output_mode
     options = RunOptions(
         output_mode=mode,
-        jobs=None if jobs is None else int(jobs),
+        jobs=cap,
         policy="off" if no_cache else "write" if force else "read-write",
         fail_fast=fail_fast,
     )

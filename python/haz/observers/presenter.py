@@ -86,7 +86,7 @@ class Presenter:
         if record.source == "cache_hit":
             return f"{self.prefix(task)}{self._paint(GREEN, '◉ cached')} in {took}\n"
         if record.state == "succeeded":
-            note = f" (attempt {attempts})" if attempts > 1 else ""
+            note = f" (attempt {attempts} of {record.max_attempts})" if attempts > 1 else ""
             return f"{self.prefix(task)}{self._paint(GREEN, '✓ done')} in {took}{note}\n"
         last = record.attempts[-1] if record.attempts else None
         notes = []
