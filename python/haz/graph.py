@@ -1,14 +1,22 @@
-"""Tasks and how they hang together: the directed graph and every rule about it (spec 01 §10)."""
+"""The graph of tasks: who must come before whom, and who writes what another one reads (spec 01 §10.3)."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Protocol
 
-    from haz.model import TaskId, TaskSpec
+    from haz.model import EdgeKind, TaskId, TaskSpec
 
     Adjacency = dict[TaskId, tuple[TaskId, ...]]
+
+    class Matcher(Protocol):
+        """What the pure layer needs of `haz._core.PatternSet`."""
+
+        def matching(self, path: str, /) -> list[int]: ...
+
+    Compile = Callable[[Sequence[Sequence[tuple[str, bool, bool]]]], Matcher]
 
 
 class TaskGraph:
@@ -53,6 +61,28 @@ class TaskGraph:
             _restricted(specs, self.soft_predecessors),
             _restricted(specs, self.producer_predecessors),
         )
+
+    def edge_kind(self, task: TaskId, successor: TaskId) -> EdgeKind:
+        """Return the strongest kind of edge between two tasks that have one."""
+        if successor in self.hard_successors[task]:
+            return "hard"
+        return "soft" if successor in self.soft_successors[task] else "producer"
+
+    def not_before(self, task: TaskId, others: Collection[TaskId]) -> tuple[TaskId, ...]:
+        """Return those of `others` that no path of hard and soft edges puts before `task`."""
+        missing = set(others)
+        missing.discard(task)
+        seen = {task}
+        queue = [task]
+        for node in queue:
+            if not missing:
+                break
+            for predecessor in (*self.hard_predecessors[node], *self.soft_predecessors[node]):
+                if predecessor not in seen:
+                    seen.add(predecessor)
+                    missing.discard(predecessor)
+                    queue.append(predecessor)
+        return tuple(sorted(missing))
 
 
 def _reversed(nodes: tuple[TaskId, ...], predecessors: Adjacency) -> Adjacency:

@@ -307,8 +307,8 @@ class Schedule:
         return actions
 
     def _admit(self, actions: list[Action]) -> None:
-        # A task that meets a full tag goes to `held_back` of its class, and each unit that is given back brings the first
-        # of a class back: in `ready` there are always as many of a class as could be admitted.
+        # A task that meets a full tag goes to `held_back` of its class; each unit that is given back brings the first
+        # of every class with that tag back: `ready` always has as many of a class as could be admitted.
         ready = self._ready
         held_back = self._held_back
         while self._free and ready:

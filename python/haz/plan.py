@@ -1,0 +1,165 @@
+"""From a request to the tasks of a run, and why each of them is in it (EXEC-022…026, spec 04 §6)."""
+
+from __future__ import annotations
+
+from haz._record import Record
+from haz.errors import ResolutionError
+from haz.model import TaskId
+from haz.resolution import Resolver, Unresolved
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from typing import Literal
+
+    from haz.graph import Compile, TaskGraph
+    from haz.model import Reference, Workspace
+
+_ADVICE = "name tasks (`haz run P:T`), give the project a `default` task, or use `--all` or `--workspace`"
+
+
+class Request(Record):
+    """What the command line asks for.
+
+    `bearing` is the project that the current directory lies in. `changed` are workspace paths, or None without a
+    changeset filter; with one, references only say where to look. `with_dependents` adds the candidates that come after
+    an affected task by any kind of edge.
+    """
+
+    references: tuple[Reference, ...] = ()
+    scope: Literal["none", "all", "workspace"] = "none"
+    bearing: str | None = None
+    changed: tuple[str, ...] | None = None
+    with_dependents: bool = False
+
+
+class Reason(Record):
+    """Why a task is in a run.
+
+    `requested`; `changed`, because of `path`; `dependent`, because it comes after the affected task `by`; `needed`, by
+    the hard dependency of `by`.
+    """
+
+    kind: Literal["requested", "changed", "dependent", "needed"]
+    by: TaskId | None = None
+    path: str | None = None
+
+
+class Plan(Record):
+    """The tasks of a run in canonical order: `seeds` were asked for, `reasons` has every task of the run."""
+
+    seeds: tuple[TaskId, ...]
+    reasons: dict[TaskId, Reason]
+
+    @property
+    def tasks(self) -> tuple[TaskId, ...]:
+        return tuple(self.reasons)
+
+
+def plan(
+    workspace: Workspace,
+    graph: TaskGraph,
+    request: Request,
+    compile_patterns: Compile,
+    config_files: Mapping[str, Collection[TaskId]] | None = None,
+) -> Plan:
+    """Choose the tasks of a run. Raises `ResolutionError` with everything that is wrong with the request.
+
+    `compile_patterns` is `haz._core.PatternSet`. `config_files` maps the workspace paths of `haz.yml` files, overlays
+    and `workspace.yml` to the tasks that they contribute to: those are affected when such a file changes.
+    """
+    seeds: dict[TaskId, Reason]
+    if request.changed is None:
+        seeds = dict.fromkeys(_asked_for(workspace, graph, request), Reason("requested"))
+    else:
+        candidates = _candidates(workspace, graph, request)
+        seeds = _affected(graph, candidates, request.changed, compile_patterns, config_files or {})
+        if request.with_dependents:
+            seeds |= _dependents(graph, seeds, set(candidates))
+    reasons = _closed(graph, seeds)
+    return Plan(tuple(sorted(seeds)), {task: reasons[task] for task in sorted(reasons)})
+
+
+def _asked_for(workspace: Workspace, graph: TaskGraph, request: Request) -> Iterable[TaskId]:
+    if request.scope != "none" or request.references:
+        return _candidates(workspace, graph, request)
+    if request.bearing is None:
+        message = "no bearing project: the current directory lies in no project, so that there is no default task"
+        raise ResolutionError((message,), _ADVICE)
+    default = TaskId(request.bearing, "default")
+    if default not in graph.specs:
+        raise ResolutionError((f"project '{request.bearing}' does not define a task 'default'",), _ADVICE)
+    return (default,)
+
+
+def _candidates(workspace: Workspace, graph: TaskGraph, request: Request) -> Collection[TaskId]:
+    """Return what the references name, or else what the scope covers; no scope is as `--all`."""
+    if request.references:
+        return _resolved(workspace, request)
+    if request.scope == "workspace" or request.bearing is None:
+        return graph.nodes
+    return [task for task in graph.nodes if task.project == request.bearing]
+
+
+def _resolved(workspace: Workspace, request: Request) -> list[TaskId]:
+    resolver = Resolver(workspace)
+    found: set[TaskId] = set()
+    messages: list[str] = []
+    for reference in request.references:
+        tasks = resolver.resolve(reference, request.bearing)
+        if isinstance(tasks, Unresolved):
+            messages.append(tasks.message)
+        else:
+            found.update(tasks)
+    if messages:
+        raise ResolutionError(tuple(dict.fromkeys(messages)))
+    return sorted(found)
+
+
+def _affected(
+    graph: TaskGraph,
+    candidates: Collection[TaskId],
+    changed: Collection[str],
+    compile_patterns: Compile,
+    config_files: Mapping[str, Collection[TaskId]],
+) -> dict[TaskId, Reason]:
+    """Find the candidates with an input that changed, or whose declaration may have (EXEC-026). Deleted paths count."""
+    found: dict[TaskId, Reason] = {}
+    if not changed:
+        return found
+    among = frozenset(candidates)
+    readers = [task for task in graph.nodes if task in among and graph.specs[task].inputs]
+    patterns = compile_patterns(
+        [[(p.anchored, p.literal, p.exclude) for p in graph.specs[task].inputs] for task in readers]
+    )
+    for path in sorted(changed):
+        tasks = [readers[i] for i in patterns.matching(path)]
+        tasks += [task for task in config_files.get(path, ()) if task in among]
+        for task in tasks:
+            if task not in found:
+                found[task] = Reason("changed", path=path)
+    return found
+
+
+def _dependents(graph: TaskGraph, affected: Collection[TaskId], among: Collection[TaskId]) -> dict[TaskId, Reason]:
+    found: dict[TaskId, Reason] = {}
+    queue = sorted(affected)
+    for task in queue:
+        for kind in (graph.hard_successors, graph.soft_successors, graph.producer_successors):
+            for successor in kind[task]:
+                if successor in among and successor not in affected and successor not in found:
+                    found[successor] = Reason("dependent", by=task)
+                    queue.append(successor)
+    return found
+
+
+def _closed(graph: TaskGraph, seeds: Mapping[TaskId, Reason]) -> dict[TaskId, Reason]:
+    """Add all transitive hard predecessors, whatever the scope (EXEC-002); soft and producer edges add nothing."""
+    reasons = dict(seeds)
+    queue = sorted(seeds)
+    for task in queue:
+        for predecessor in graph.hard_predecessors[task]:
+            if predecessor not in reasons:
+                reasons[predecessor] = Reason("needed", by=task)
+                queue.append(predecessor)
+    return reasons

@@ -1,0 +1,136 @@
+"""Which tasks a reference names: one resolver, one set of messages, for files and the command line (REF-002…008)."""
+
+from __future__ import annotations
+
+from haz._record import Record
+from haz.errors import ResolutionError
+from haz.nearest import did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from haz.model import Reference, TaskId, Workspace
+
+
+class Unresolved(Record):
+    """A reference that names nothing. `message` quotes it and says why; it reads on after `could not resolve `."""
+
+    reference: Reference
+    message: str
+
+
+class Resolver:
+    """Looks references up in the effective tasks of a workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._projects = workspace.projects
+        self._by_task: dict[str, list[TaskId]] | None = None
+        self._by_tag: dict[str, list[str]] | None = None
+
+    def resolve(self, reference: Reference, owner: str | None) -> tuple[TaskId, ...] | Unresolved:
+        """Return the tasks in canonical order, at least one.
+
+        `owner` is the project that the reference is seen from: that of the task, or the bearing project of the command
+        line, None when it lies in no project.
+        """
+        kind, name, task = reference.kind, reference.name, reference.task
+        if kind == "project" and name is not None:
+            return self._in_project(reference, name)
+        if owner is None and kind in ("bearing", "siblings", "tag_siblings"):
+            reason = "requires a bearing project, but the current directory lies in no project"
+            return Unresolved(reference, f"`{reference.text}` {reason}")
+        if kind == "bearing" and owner is not None:
+            return self._in_project(reference, owner)
+        found = self._tasks_named(task)
+        if name is not None:
+            tagged = frozenset(self._tagged(name))
+            found = [one for one in found if one.project in tagged]
+        if kind in ("siblings", "tag_siblings"):
+            found = [one for one in found if one.project != owner]
+        return tuple(found) or self._no_match(reference)
+
+    def projects_with(self, task: str) -> tuple[str, ...]:
+        """Return the projects that have a task of that name, in canonical order."""
+        return tuple(one.project for one in self._tasks_named(task))
+
+    def hint_for_bare_word(self, word: str, owner: str | None) -> str | None:
+        """Return how a bare task name could have been meant, or None when no task has it."""
+        projects = self.projects_with(word)
+        if owner in projects:
+            return f"did you mean '~:{word}'?"
+        if not projects:
+            return None
+        return f"did you mean {_either([f'{project}:{word}' for project in projects])}?"
+
+    def _in_project(self, reference: Reference, name: str) -> tuple[TaskId, ...] | Unresolved:
+        project = self._projects.get(name)
+        if project is None:
+            near = did_you_mean(name, self._projects)
+            return Unresolved(reference, f"`{reference.text}` names unknown project '{name}'{near}")
+        spec = project.tasks.get(reference.task)
+        if spec is not None:
+            return (spec.id,)
+        message = f"`{reference.text}`: project '{name}' does not define task '{reference.task}'"
+        near = did_you_mean(reference.task, project.tasks)
+        elsewhere = self.projects_with(reference.task)
+        if elsewhere:
+            do = "does" if len(elsewhere) == 1 else "do"
+            message += f" ({_either(elsewhere, 'and')} {do})"
+        return Unresolved(reference, message + near)
+
+    def _no_match(self, reference: Reference) -> Unresolved:
+        kind, name, task = reference.kind, reference.name, reference.task
+        sibling = kind in ("siblings", "tag_siblings")
+        if name is None:
+            reason = f"no {'sibling ' if sibling else ''}project defines task '{task}'"
+            near = "" if self._tasks_named(task) else did_you_mean(task, self._task_names())
+        elif not self._tagged(name):
+            reason = f"no project carries tag '{name}'"
+            near = did_you_mean(name, self._tags())
+        else:
+            reason = f"no {'sibling' if sibling else 'project'} with tag '{name}' defines task '{task}'"
+            names = {other for project in self._tagged(name) for other in self._projects[project].tasks}
+            near = did_you_mean(task, names - {task})
+        return Unresolved(reference, f"`{reference.text}` matched no tasks: {reason}{near}")
+
+    def _tasks_named(self, task: str) -> list[TaskId]:
+        return self._task_names().get(task, [])
+
+    def _task_names(self) -> dict[str, list[TaskId]]:
+        if self._by_task is None:
+            self._by_task = {}
+            for project in self._projects.values():
+                for name, spec in project.tasks.items():
+                    self._by_task.setdefault(name, []).append(spec.id)
+        return self._by_task
+
+    def _tagged(self, tag: str) -> list[str]:
+        return self._tags().get(tag, [])
+
+    def _tags(self) -> dict[str, list[str]]:
+        if self._by_tag is None:
+            self._by_tag = {}
+            for project in self._projects.values():
+                for tag in project.tags:
+                    self._by_tag.setdefault(tag, []).append(project.name)
+        return self._by_tag
+
+
+def resolve_one(resolver: Resolver, reference: Reference, bearing: str | None) -> TaskId:
+    """Return the one task that a reference names (AUX-013). Raises `ResolutionError` for none and for several."""
+    found = resolver.resolve(reference, bearing)
+    if isinstance(found, Unresolved):
+        raise ResolutionError((f"could not resolve {found.message}",))
+    if len(found) > 1:
+        matched = ", ".join(map(str, found))
+        several = f"`{reference.text}` resolves to {len(found)} tasks; use a more specific form (matched: {matched})"
+        raise ResolutionError((several,))
+    return found[0]
+
+
+def _either(names: Sequence[str], conjunction: str = "or", most: int = 5) -> str:
+    parts = [f"'{name}'" for name in names]
+    if len(parts) > most:
+        parts = [*parts[: most - 1], f"{len(parts) - most + 1} others"]
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {conjunction} {parts[-1]}"

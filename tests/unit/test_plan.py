@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import pytest
+
+from haz.errors import ResolutionError
+from haz.graph_build import build
+from haz.plan import Reason, Request, plan
+from tests.unit.graphs import ids, reference, task_id, workspace
+from tests.unit.naive_glob import NaivePatterns
+
+SPACE = workspace(
+    {
+        "app": {
+            "default": {"deps": ["lib:build"]},
+            "test": {"deps": ["~:default"], "weak": ["lib:docs"], "inputs": ["tests/**", "!tests/*.tmp"]},
+        },
+        "lib": {
+            "build": {"deps": ["tool:gen"], "inputs": ["src/**"], "outputs": ["out/lib.a"]},
+            "docs": {"inputs": ["/README"]},
+            "check": {"inputs": ["out/lib.a"], "deps": ["~:build"]},
+        },
+        "tool": {"gen": {}},
+    },
+    tags={"app": "py", "lib": "py"},
+)
+GRAPH, PROBLEMS = build(SPACE, NaivePatterns)
+
+
+def planned(*references, config_files=None, **options):
+    assert not PROBLEMS
+    request = Request(tuple(map(reference, references)), **options)
+    return plan(SPACE, GRAPH, request, NaivePatterns, config_files)
+
+
+def seeds(*references, **options):
+    return list(map(str, planned(*references, **options).seeds))
+
+
+def error(*references, **options):
+    with pytest.raises(ResolutionError) as raised:
+        planned(*references, **options)
+    return raised.value
+
+
+EVERYTHING = list(map(str, GRAPH.nodes))
+
+
+class TestSeeds:
+    def test_references_are_united_and_closed_over_hard_predecessors(self):
+        """EXEC-001, EXEC-002, EXEC-008."""
+        result = planned("app:test", "app:test", "~:default", bearing="app")
+        assert result.seeds == ids("app:default", "app:test")
+        assert result.reasons == {
+            task_id("app:default"): Reason("requested"),
+            task_id("app:test"): Reason("requested"),
+            task_id("lib:build"): Reason("needed", by=task_id("app:default")),
+            task_id("tool:gen"): Reason("needed", by=task_id("lib:build")),
+        }
+        assert result.tasks == ids("app:default", "app:test", "lib:build", "tool:gen")
+
+    def test_nothing_asked_for_is_the_default_task_of_the_bearing_project(self):
+        """EXEC-022, EXEC-023."""
+        assert seeds(bearing="app") == ["app:default"]
+
+    def test_all_is_the_bearing_project_or_else_everything(self):
+        """EXEC-024."""
+        assert seeds(scope="all", bearing="lib") == ["lib:build", "lib:check", "lib:docs"]
+        assert seeds(scope="all") == EVERYTHING
+
+    def test_workspace_is_everything(self):
+        """EXEC-025."""
+        assert seeds(scope="workspace", bearing="lib") == EVERYTHING
+
+
+class TestErrors:
+    def test_all_bad_references_are_told_at_once(self):
+        """Spec 04 §5.2 and §14 B8; used to stop at the first."""
+        raised = error("libb:build", "~:x", "app:test", "^:nothing")
+        assert str(raised) == "target resolution failed"
+        assert len(raised.messages) == 3
+        assert "`libb:build` names unknown project 'libb'" in raised.messages[0]
+        assert "requires a bearing project" in raised.messages[1]
+        assert "matched no tasks" in raised.messages[2]
+
+    def test_no_default_without_a_bearing_project(self):
+        """EXEC-023."""
+        raised = error()
+        assert "no bearing project" in raised.messages[0]
+        for advice in ("`default`", "`--all`", "`--workspace`", "P:T"):
+            assert advice in raised.hint
+
+    def test_no_default_task_in_the_bearing_project(self):
+        """EXEC-023."""
+        raised = error(bearing="lib")
+        assert "'lib'" in raised.messages[0]
+        assert "default" in raised.messages[0]
+        assert "`--workspace`" in raised.hint
+
+
+class TestChanges:
+    def test_a_task_is_affected_when_an_input_pattern_matches(self):
+        """EXEC-026; deleted paths count, dependents do not."""
+        result = planned(scope="workspace", changed=("/lib/src/deep/a.c", "/elsewhere"))
+        assert result.seeds == ids("lib:build")
+        assert result.reasons[task_id("lib:build")] == Reason("changed", path="/lib/src/deep/a.c")
+        assert result.reasons[task_id("tool:gen")].kind == "needed"
+
+    def test_a_literal_counts_and_an_excluded_path_does_not(self):
+        """EXEC-026, D11."""
+        assert seeds(changed=("/README",)) == ["lib:docs"]
+        assert seeds(changed=("/app/tests/x.tmp",)) == []
+
+    def test_candidates_are_those_of_all_or_of_the_workspace(self):
+        """EXEC-026; no `default` task is needed."""
+        changed = ("/lib/src/a", "/app/tests/b")
+        assert seeds(bearing="app", changed=changed) == ["app:test"]
+        assert seeds(bearing="tool", scope="all", changed=changed) == []
+        assert seeds(bearing="app", scope="workspace", changed=changed) == ["app:test", "lib:build"]
+
+    def test_references_narrow_a_changeset(self):
+        assert seeds("[py]:test", changed=("/lib/src/a", "/app/tests/b")) == ["app:test"]
+
+    def test_nothing_changed_is_an_empty_plan(self):
+        assert planned(scope="workspace", changed=()).tasks == ()
+
+    def test_a_change_of_the_declaration_affects(self):
+        """Spec 04 §6.4; used to affect nothing."""
+        files = {"/lib/haz.yml": ids("lib:build", "lib:docs"), "/.haz/workspace.yml": GRAPH.nodes}
+        assert seeds(bearing="lib", changed=("/lib/haz.yml",), config_files=files) == ["lib:build", "lib:docs"]
+        assert seeds(bearing="tool", changed=("/.haz/workspace.yml",), config_files=files) == ["tool:gen"]
+
+    def test_dependents_come_along_when_asked_for(self):
+        """Spec 04 §6.4 and §14 A3."""
+        result = planned(scope="workspace", changed=("/lib/src/a",), with_dependents=True)
+        assert result.seeds == ids("app:default", "app:test", "lib:build", "lib:check")
+        assert result.reasons[task_id("app:test")] == Reason("dependent", by=task_id("app:default"))
+        assert seeds(bearing="lib", changed=("/lib/src/a",), with_dependents=True) == ["lib:build", "lib:check"]
