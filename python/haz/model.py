@@ -112,13 +112,17 @@ class Environment(Record):
 
 
 class Reference(Record):
-    """A task reference as written (spec 01 §8). `name` is the project or the tag, where the form has one."""
+    """A task reference as written (spec 01 §8). `name` is the project or the tag, where the form has one.
+
+    An `optional` reference (trailing `?`) may name nothing (O15).
+    """
 
     kind: ReferenceKind
     task: str
     name: str | None
     text: str
     origin: Origin | None = None
+    optional: bool = False
 
 
 class Tool(Record):
@@ -184,6 +188,15 @@ class ProjectSpec(Record):
     description: str | None = None
 
 
+class Remote(Record):
+    """`remote:` - a service that speaks the Remote Execution API. `cache` says what is done with its cache."""
+
+    url: str
+    instance: str = ""
+    cache: Literal["read-write", "read-only", "off"] = "read-write"
+    execution: bool = False
+
+
 class Settings(Record):
     """What `.haz/workspace.yml` sets for every task; the defaults are those of an implicit workspace.
 
@@ -202,6 +215,7 @@ class Settings(Record):
     cancel_grace: float = 5.0
     order: Literal["canonical", "critical-path"] = "canonical"
     description: str | None = None
+    remote: Remote | None = None
 
 
 class Workspace(Record):

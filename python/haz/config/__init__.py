@@ -1,0 +1,1 @@
+"""The three kinds of configuration file: from YAML nodes to declarations, and from declarations to tasks."""
