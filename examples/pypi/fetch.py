@@ -143,8 +143,10 @@ def tasks(package: dict[str, Any], needed: list[str], folder: Path) -> dict[str,
         },
     }
     if "tests" in package:
-        # -qq leaves out the line with the time, so that two runs print the same.
-        pytest = [PYTHON, "-m", "pytest", "-qq", "-p", "no:cacheprovider", *package["tests"]]
+        # The wheel is tested, not the sources: -P and append keep the sources behind it on sys.path. What differs
+        # between two runs, times and temporary folders, stays out of the output: -qq, --disable-warnings.
+        pytest = [PYTHON, "-P", "-m", "pytest", "-qq", "--disable-warnings", "--import-mode", "append"]
+        pytest += ["-p", "no:cacheprovider", *package["tests"]]
         every["test"] = {
             "command": [*beside, *pytest],
             "inputs": ["**", *excluded(["haz.yml", "out", *manuals]), *inputs],
