@@ -185,7 +185,8 @@ class Processes:
 
         A program without `/` is looked up on the PATH of `env`, or `/bin:/usr/bin` without one; one with `/` relative
         to `cwd`. `env` is the whole environment; of equal names the last one wins. A token may be used again after its
-        `exit`. To be called from the main thread: a child dies with the thread that spawned it. Raises `haz.errors.SpawnError`, `haz.errors.NonAbsoluteCwd`.
+        `exit`. To be called from the main thread: on Linux a child dies with the thread that spawned it. Raises
+        `haz.errors.SpawnError`, `haz.errors.NonAbsoluteCwd`.
 
         Events: `("output", token, (1 | 2, bytes))` as bytes arrive; `("reaped", token, None)` when the leader ended
         while a pipe is still held open by a descendant; at last `("exit", token, Finished)`, when the leader has ended
@@ -223,7 +224,7 @@ class Processes:
 def install_signal_handlers() -> None:
     """Handle SIGINT, SIGTERM, SIGHUP and SIGQUIT by leaving at once with status 128 + n, until `deliver_signals`.
 
-    A signal that was ignored when the process started stays ignored. Idempotent.
+    A signal that was ignored when the process started stays ignored. Idempotent. Only from the main thread.
     """
 
 def deliver_signals(queue: Queue | None) -> None:

@@ -8,7 +8,12 @@ use crate::events::{Event, Queue};
 
 /// Handle SIGINT, SIGTERM, SIGHUP and SIGQUIT by leaving at once with status 128 + n, until `deliver_signals`.
 #[pyfunction]
-fn install_signal_handlers() -> PyResult<()> {
+fn install_signal_handlers(py: Python<'_>) -> PyResult<()> {
+    // Python puts the default action back at its end for the handlers that it knows as its own.
+    let module = py.import("_signal")?;
+    if module.call_method1("getsignal", (libc::SIGINT,))?.is(module.getattr("default_int_handler")?) {
+        module.call_method1("signal", (libc::SIGINT, module.getattr("SIG_DFL")?))?;
+    }
     Ok(signals::install()?)
 }
 

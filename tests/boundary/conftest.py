@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from children import Children
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Children:
+    return Children(str(tmp_path / "spill"))
