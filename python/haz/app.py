@@ -11,7 +11,7 @@ from haz.cache import formats
 from haz.cache.store import Store
 from haz.errors import LoadError
 from haz.exit_code import exit_code_for
-from haz.graph import build
+from haz.graph_build import build
 from haz.loop import Loop
 from haz.observers.buffered import BufferedObserver
 from haz.observers.fanout import FanOut
@@ -68,7 +68,7 @@ class Loaded(Record):
 def open_workspace(directory: str) -> Loaded:
     """Load and validate the workspace that `directory` lies in. Raises `LoadError` with everything that is wrong."""
     workspace = load(directory)
-    graph, problems = build(workspace)
+    graph, problems = build(workspace, _core.PatternSet)
     if problems:
         raise LoadError(problems, GRAPH_HEADER)
     return Loaded(workspace, graph, bearing(workspace, directory))
@@ -113,11 +113,11 @@ def execute(
         policy=options.policy,
         arguments=dict.fromkeys(tasks, options.arguments) if options.arguments else {},
     )
-    numbers = {task: number for task, number in input_specs.items()}
-    by_number = {number: task for task, number in numbers.items()}
+    tasks_in_order = list(input_specs)
 
     def consumers_of(path: str) -> list[TaskId]:
-        return [by_number[number] for number in patterns.matching(path) if number in by_number]
+        # The input lists come first in the set, so that a number below the count of tasks is a task.
+        return [tasks_in_order[number] for number in patterns.matching(path) if number < len(tasks_in_order)]
 
     schedule = Schedule(
         graph,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from haz import env
+from haz._core import PatternSet
 from haz.app import RunOptions, execute, open_workspace, output_observer
 from haz.cli import values
 from haz.cli.report import finish
@@ -58,10 +59,10 @@ def command(
     loaded = open_workspace(os.getcwd())
     request = Request(
         references=references,
-        scope="workspace" if workspace else "all" if every else None,
+        scope="workspace" if workspace else "all" if every else "none",
         bearing=loaded.bearing,
     )
-    planned = plan(loaded.workspace, loaded.graph, request)
+    planned = plan(loaded.workspace, loaded.graph, request, PatternSet)
     out, err = Writer(1), Writer(2)
     if dry_run:
         out.text(dry_run_text([str(task) for task in planned.tasks]))
