@@ -1,1 +1,184 @@
-//! (being written)
+//! The workspace's files as the specs see them: resolved in one walk, hashed, and each spec's inputs digested.
+
+mod memo;
+pub mod walk;
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use rayon::prelude::*;
+
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::reason;
+use crate::glob::PatternSet;
+pub use memo::Memo;
+use walk::{Found, Kind, Links, Problem, Resolution, is_absence, resolve};
+
+/// The workspace's files. Each call reads the disk anew; digests are reused while `stat` proves them.
+pub struct Tree {
+    root: PathBuf,
+    patterns: Arc<PatternSet>,
+    memo: Memo,
+    pool: rayon::ThreadPool,
+}
+
+/// One input file.
+#[derive(Debug)]
+struct Row {
+    /// Workspace path, with its leading `/`.
+    path: Vec<u8>,
+    digest: Digest,
+    executable: bool,
+}
+
+/// The resolved and hashed input files of one spec.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// All files of the walk; shared by its specs.
+    files: Arc<Vec<Row>>,
+    rows: Vec<u32>,
+    /// Digest of the section, or what is wrong.
+    pub outcome: Result<Digest, Problem>,
+}
+
+impl Inputs {
+    /// `(workspace path, digest, executable)` of each file, once, sorted by path bytes; nothing after an error.
+    pub fn rows(&self) -> impl Iterator<Item = (&[u8], &Digest, bool)> {
+        self.rows.iter().map(|row| {
+            let Row { path, digest, executable } = &self.files[*row as usize];
+            (&path[..], digest, *executable)
+        })
+    }
+}
+
+/// `H(u32(n) ‖ n × (H(content) ‖ u8(executable) ‖ u32(length of path) ‖ path))`; numbers are big-endian.
+fn section<'a>(algorithm: Algorithm, rows: impl ExactSizeIterator<Item = &'a Row>) -> Digest {
+    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(&number(rows.len()));
+    for row in rows {
+        hasher.update(&row.digest);
+        hasher.update(&[u8::from(row.executable)]);
+        hasher.update(&number(row.path.len()));
+        hasher.update(&row.path);
+    }
+    hasher.finish()
+}
+
+impl Tree {
+    /// `workers` is the number of reader threads, 0 for a choice that suits the machine.
+    ///
+    /// # Errors
+    /// The threads could not be started.
+    pub fn new(root: PathBuf, algorithm: Algorithm, patterns: Arc<PatternSet>, workers: usize) -> io::Result<Self> {
+        // More threads than cores pay while the page cache is cold and cost little when it is warm.
+        let choice = available_parallelism().map_or(4, |cores| cores.get().clamp(4, 16));
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(if workers == 0 { choice } else { workers })
+            .thread_name(|number| format!("haz-files-{number}"))
+            .build()
+            .map_err(io::Error::other)?;
+        Ok(Self { root, patterns, memo: Memo::new(algorithm), pool })
+    }
+
+    /// Run `work` in the background on the tree's own threads.
+    pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        self.pool.spawn(work);
+    }
+
+    /// The pattern lists that specs are numbers of.
+    pub fn patterns(&self) -> &Arc<PatternSet> {
+        &self.patterns
+    }
+
+    /// The digests that are known.
+    pub fn memo(&self) -> &Memo {
+        &self.memo
+    }
+
+    /// Resolve and hash the files of these specs in one walk. Parallel on the current pool: `spawn` it.
+    pub fn fingerprint(&self, specs: &[u32]) -> Vec<Inputs> {
+        let Resolution { found, problems } = resolve(&self.root, &self.patterns, specs, Links::Follow);
+        let mut first: HashMap<u32, Problem> = HashMap::new();
+        for (spec, problem) in problems {
+            note(&mut first, spec, problem);
+        }
+        let read: Vec<Result<Option<Row>, Problem>> =
+            found.par_iter().with_max_len(64).map(|file| self.row(file)).collect();
+        let mut files = Vec::with_capacity(found.len());
+        let mut rows = vec![Vec::new(); specs.len()];
+        for (file, answer) in found.into_iter().zip(read) {
+            match answer {
+                Ok(None) => {}
+                Ok(Some(row)) => {
+                    let number = u32::try_from(files.len()).unwrap_or(u32::MAX);
+                    files.push(row);
+                    file.specs.iter().for_each(|spec| rows[*spec as usize].push(number));
+                }
+                Err(problem) => file.specs.iter().for_each(|spec| note(&mut first, *spec, problem.clone())),
+            }
+        }
+        let files = Arc::new(files);
+        let finish = |(spec, rows): (usize, Vec<u32>)| {
+            let files = Arc::clone(&files);
+            if let Some(problem) = u32::try_from(spec).ok().and_then(|spec| first.get(&spec)) {
+                return Inputs { files, rows: Vec::new(), outcome: Err(problem.clone()) };
+            }
+            let digest = section(self.memo.algorithm(), rows.iter().map(|row| &files[*row as usize]));
+            Inputs { files, rows, outcome: Ok(digest) }
+        };
+        rows.into_par_iter().enumerate().map(finish).collect()
+    }
+
+    /// The row of a file; `None` when a glob found it and it has vanished since.
+    fn row(&self, file: &Found) -> Result<Option<Row>, Problem> {
+        let on_disk = self.root.join(OsStr::from_bytes(&file.path));
+        match digest_state(&self.memo, &on_disk) {
+            Ok((digest, metadata)) => {
+                let executable = metadata.permissions().mode() & 0o100 != 0;
+                Ok(Some(Row { path: [b"/", &file.path[..]].concat(), digest, executable }))
+            }
+            Err(error) if is_absence(&error) && !file.literal => Ok(None),
+            Err(error) => {
+                let missing = is_absence(&error);
+                let kind = if missing { Kind::Resolve } else { Kind::Read };
+                Err(Problem { path: file.path.clone(), kind, reason: reason(&error), missing })
+            }
+        }
+    }
+}
+
+/// Keep the first problem of a spec in path order.
+fn note(first: &mut HashMap<u32, Problem>, spec: u32, problem: Problem) {
+    let known = first.entry(spec).or_insert_with(|| problem.clone());
+    if problem < *known {
+        *known = problem;
+    }
+}
+
+/// Open for reading without ever waiting for the other end of a FIFO that took the file's place.
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(io::Error::other("is not a regular file")) }
+}
+
+/// The digest of a file's content, links followed, with the state it belongs to.
+pub(crate) fn digest_state(memo: &Memo, path: &Path) -> io::Result<(Digest, Metadata)> {
+    let metadata = fs::metadata(path)?;
+    if let Some(digest) = memo.get(&metadata) {
+        return Ok((digest, metadata));
+    }
+    let (file, metadata) = open_regular(path)?;
+    Ok((memo.digest(&file)?, metadata))
+}
+
+#[cfg(test)]
+mod tests;

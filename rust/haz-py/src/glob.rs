@@ -37,14 +37,12 @@ pub struct PatternSet {
     pub inner: Arc<glob::PatternSet>,
 }
 
-impl PatternSet {
-    /// `spec` as the core counts it, else `IndexError`.
-    pub fn spec(&self, spec: u32) -> PyResult<u32> {
-        if (spec as usize) < self.inner.len() {
-            return Ok(spec);
-        }
-        Err(PyIndexError::new_err(format!("there is no spec {spec} among {}", self.inner.len())))
+/// `IndexError` unless the set has that spec.
+pub fn check_spec(set: &glob::PatternSet, spec: u32) -> PyResult<()> {
+    if (spec as usize) < set.len() {
+        return Ok(());
     }
+    Err(PyIndexError::new_err(format!("there is no spec {spec} among {}", set.len())))
 }
 
 #[pymethods]

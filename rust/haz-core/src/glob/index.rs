@@ -124,6 +124,12 @@ impl Index {
         !scope.active.is_empty() || scope.node.is_some_and(|node| !self.nodes[node].children.is_empty())
     }
 
+    /// The only names within the directory of `scope` that lead to something, if it can be told.
+    pub fn names_below(&self, scope: &Scope) -> Option<impl Iterator<Item = &[u8]>> {
+        let node = scope.node.filter(|_| scope.active.is_empty())?;
+        Some(self.nodes[node].children.keys().map(AsRef::as_ref))
+    }
+
     /// The specs whose globs the file `path` (without leading `/`) in the directory of `scope` belongs to, ascending.
     pub fn matching_globs(&self, set: &PatternSet, scope: &Scope, path: &[u8]) -> Vec<u32> {
         let mut including = Vec::new();

@@ -1,0 +1,400 @@
+//! One walk over the workspace for many specs (spec 01 §9.6, D11).
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::error::reason;
+use crate::glob::{Index, PatternSet, Scope};
+
+/// Why the files of a spec could not be told. The text is the kind's name at the boundary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A literal that names nothing, or a directory that cannot be listed.
+    Resolve,
+    /// A file that cannot be read.
+    Read,
+    /// A literal that names something else than a regular file.
+    NotRegular,
+    /// A link that leads out of the workspace.
+    Outside,
+}
+
+impl Kind {
+    /// `resolve`, `read`, `not_regular` or `outside`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Read => "read",
+            Self::NotRegular => "not_regular",
+            Self::Outside => "outside",
+        }
+    }
+}
+
+/// What is wrong with a spec. The order is that of paths, so that the smallest is the first to tell.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Path without leading `/`.
+    pub path: Vec<u8>,
+    /// What kind of problem.
+    pub kind: Kind,
+    /// The cause in words.
+    pub reason: String,
+    /// Whether nothing at all is there.
+    pub missing: bool,
+}
+
+/// What becomes of a symbolic link that a pattern matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// It stands for what it leads to.
+    Follow,
+    /// It is reported itself, wherever it leads.
+    Keep,
+}
+
+/// A path that belongs to at least one spec.
+#[derive(Debug)]
+pub struct Found {
+    /// Path as walked, without leading `/`.
+    pub path: Vec<u8>,
+    /// The specs, ascending, by their position in the selection.
+    pub specs: Vec<u32>,
+    /// Whether a literal names it: its absence would be an error.
+    pub literal: bool,
+    /// Whether it is a link that was kept.
+    pub link: bool,
+}
+
+/// What a walk found.
+pub struct Resolution {
+    /// Each path once, sorted.
+    pub found: Vec<Found>,
+    /// `(spec, problem)` in no order.
+    pub problems: Vec<(u32, Problem)>,
+}
+
+/// The directories that no glob looks into, wherever they are.
+pub(crate) fn is_private(name: &[u8]) -> bool {
+    matches!(name, b".git" | b".haz")
+}
+
+/// Resolve the specs that `selection` names against the disk. Runs on rayon's current pool.
+pub fn resolve(root: &Path, set: &PatternSet, selection: &[u32], links: Links) -> Resolution {
+    let index = Index::new(set, selection.iter().copied());
+    let mut collected = Collected::default();
+    match fs::canonicalize(root) {
+        Ok(real) => {
+            let walk = Walk { root, real, set, index: &index, links };
+            walk.globs(&mut collected);
+            walk.literals(&mut collected);
+        }
+        Err(error) => {
+            let every = 0..u32::try_from(selection.len()).unwrap_or(u32::MAX);
+            collected.blame(every, b"", Kind::Resolve, &format!("cannot find the workspace: {}", reason(&error)));
+        }
+    }
+    let Collected { mut found, problems, .. } = collected;
+    found.par_sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    found.dedup_by(|later, first| {
+        let same = later.path == first.path;
+        if same {
+            first.specs.append(&mut later.specs);
+            first.specs.sort_unstable();
+            first.specs.dedup();
+            first.literal |= later.literal;
+        }
+        same
+    });
+    Resolution { found, problems }
+}
+
+#[derive(Default)]
+struct Collected {
+    found: Vec<Found>,
+    problems: Vec<(u32, Problem)>,
+    directories: Vec<Directory>,
+}
+
+impl Collected {
+    fn blame(&mut self, specs: impl IntoIterator<Item = u32>, path: &[u8], kind: Kind, reason: &str) {
+        let problem = Problem { path: path.to_vec(), kind, reason: reason.to_owned(), missing: false };
+        self.problems.extend(specs.into_iter().map(|spec| (spec, problem.clone())));
+    }
+
+    fn append(mut self, mut other: Self) -> Self {
+        self.found.append(&mut other.found);
+        self.problems.append(&mut other.problems);
+        self.directories.append(&mut other.directories);
+        self
+    }
+}
+
+/// A directory that the walk is about to look into.
+#[derive(Clone)]
+struct Directory {
+    /// As walked; empty or with a trailing `/`.
+    path: Vec<u8>,
+    scope: Scope,
+    /// Without links.
+    real: PathBuf,
+    /// The real directories in which links were followed on the way here.
+    jumps: Arc<Vec<PathBuf>>,
+    /// The link that led out of the workspace on the way here.
+    outside: Option<Arc<Outside>>,
+}
+
+/// A link out of the workspace: wrong for a spec as soon as something behind it matches.
+struct Outside {
+    path: Vec<u8>,
+    reason: String,
+    blamed: Mutex<BTreeSet<u32>>,
+}
+
+struct Walk<'a> {
+    root: &'a Path,
+    real: PathBuf,
+    set: &'a PatternSet,
+    index: &'a Index,
+    links: Links,
+}
+
+impl Walk<'_> {
+    fn on_disk(&self, path: &[u8]) -> PathBuf {
+        self.root.join(OsStr::from_bytes(path))
+    }
+
+    /// Breadth first: no recursion that a deep tree could exhaust, and all directories of a depth at once.
+    fn globs(&self, collected: &mut Collected) {
+        let root = Directory {
+            path: Vec::new(),
+            scope: self.index.root(),
+            real: self.real.clone(),
+            jumps: Arc::default(),
+            outside: None,
+        };
+        let mut level = if self.index.is_wanted(self.set, &root.scope, b"") { vec![root] } else { Vec::new() };
+        while !level.is_empty() {
+            let fold = |mut part: Collected, directory: &Directory| {
+                self.look_into(directory, &mut part);
+                part
+            };
+            let mut part =
+                level.par_iter().fold(Collected::default, fold).reduce(Collected::default, Collected::append);
+            level = std::mem::take(&mut part.directories);
+            collected.found.append(&mut part.found);
+            collected.problems.append(&mut part.problems);
+        }
+    }
+
+    fn look_into(&self, directory: &Directory, collected: &mut Collected) {
+        if let Some(outside) = &directory.outside {
+            let blamed = outside.blamed.lock().unwrap_or_else(PoisonError::into_inner);
+            let below = self.index.specs_below(self.set, &directory.scope, &directory.path);
+            if below.iter().all(|spec| blamed.contains(spec)) {
+                return;
+            }
+        }
+        if let Some(names) = self.index.names_below(&directory.scope) {
+            // Only these can lead on, so the directory need not even be readable.
+            for name in names {
+                match fs::symlink_metadata(self.on_disk(&[&directory.path[..], name].concat())) {
+                    Ok(metadata) => self.meet(directory, name, metadata.file_type(), collected),
+                    Err(error) => self.forgive_absence(directory, &error, collected),
+                }
+            }
+            return;
+        }
+        let entries = match fs::read_dir(self.on_disk(&directory.path)) {
+            Ok(entries) => entries,
+            Err(error) => return self.forgive_absence(directory, &error, collected),
+        };
+        for entry in entries {
+            match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
+                Ok((name, file_type)) => self.meet(directory, name.as_bytes(), file_type, collected),
+                Err(error) => self.forgive_absence(directory, &error, collected),
+            }
+        }
+    }
+
+    /// What vanished meanwhile was never there; anything else is told to those who could have found something.
+    fn forgive_absence(&self, directory: &Directory, error: &io::Error, collected: &mut Collected) {
+        if is_absence(error) || directory.outside.is_some() {
+            return;
+        }
+        let specs = self.index.specs_below(self.set, &directory.scope, &directory.path);
+        let path = directory.path.strip_suffix(b"/").unwrap_or_default();
+        collected.blame(specs, path, Kind::Resolve, &format!("cannot list directory: {}", reason(error)));
+    }
+
+    fn meet(&self, directory: &Directory, name: &[u8], file_type: fs::FileType, collected: &mut Collected) {
+        if is_private(name) {
+            return;
+        }
+        let path = [&directory.path[..], name].concat();
+        if file_type.is_dir() {
+            let real = directory.real.join(OsStr::from_bytes(name));
+            self.descend(directory, path, name, real, directory.jumps.clone(), directory.outside.clone(), collected);
+        } else if file_type.is_file() {
+            self.keep(path, directory, directory.outside.as_ref(), false, collected);
+        } else if file_type.is_symlink() {
+            self.follow(directory, path, name, collected);
+        }
+    }
+
+    /// Note a file, or a link that is kept, if a spec wants it.
+    fn keep(
+        &self,
+        path: Vec<u8>,
+        directory: &Directory,
+        outside: Option<&Arc<Outside>>,
+        link: bool,
+        collected: &mut Collected,
+    ) -> bool {
+        let specs = self.index.matching_globs(self.set, &directory.scope, &path);
+        if specs.is_empty() {
+            return false;
+        }
+        if let Some(outside) = outside {
+            let mut blamed = outside.blamed.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh: Vec<u32> = specs.into_iter().filter(|spec| blamed.insert(*spec)).collect();
+            collected.blame(fresh, &outside.path, Kind::Outside, &outside.reason);
+        } else {
+            collected.found.push(Found { path, specs, literal: false, link });
+        }
+        true
+    }
+
+    fn follow(&self, directory: &Directory, path: Vec<u8>, name: &[u8], collected: &mut Collected) {
+        if self.links == Links::Keep && self.keep(path.clone(), directory, directory.outside.as_ref(), true, collected)
+        {
+            return;
+        }
+        let on_disk = self.on_disk(&path);
+        let answer = fs::metadata(&on_disk).and_then(|metadata| Ok((metadata, fs::canonicalize(&on_disk)?)));
+        let (metadata, real) = match answer {
+            Ok(answer) => answer,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && directory.outside.is_none() => {
+                let mut specs = self.index.matching_globs(self.set, &directory.scope, &path);
+                let below = [&path[..], b"/"].concat();
+                let scope = self.index.enter(self.set, &directory.scope, &below, name);
+                specs.extend(self.index.specs_below(self.set, &scope, &below));
+                specs.sort_unstable();
+                specs.dedup();
+                return collected.blame(
+                    specs,
+                    &path,
+                    Kind::Resolve,
+                    &format!("cannot follow link: {}", reason(&error)),
+                );
+            }
+            Err(_) => return, // leads nowhere, or in circles
+        };
+        let outside = match (&directory.outside, real.strip_prefix(&self.real)) {
+            (Some(outside), _) => Some(Arc::clone(outside)),
+            (None, Ok(inside)) => {
+                if inside.iter().any(|name| is_private(name.as_bytes())) {
+                    return;
+                }
+                None
+            }
+            (None, Err(_)) => Some(Arc::new(Outside {
+                path: path.clone(),
+                reason: format!("leads out of the workspace, to {}", real.display()),
+                blamed: Mutex::default(),
+            })),
+        };
+        if metadata.is_file() {
+            self.keep(path, directory, outside.as_ref(), false, collected);
+        } else if metadata.is_dir() {
+            let circular = |way: &PathBuf| way.starts_with(&real);
+            if circular(&directory.real) || directory.jumps.iter().any(circular) {
+                return;
+            }
+            let mut jumps = directory.jumps.as_ref().clone();
+            jumps.push(directory.real.clone());
+            self.descend(directory, path, name, real, Arc::new(jumps), outside, collected);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn descend(
+        &self,
+        parent: &Directory,
+        mut path: Vec<u8>,
+        name: &[u8],
+        real: PathBuf,
+        jumps: Arc<Vec<PathBuf>>,
+        outside: Option<Arc<Outside>>,
+        collected: &mut Collected,
+    ) {
+        path.push(b'/');
+        let scope = self.index.enter(self.set, &parent.scope, &path, name);
+        if self.index.is_wanted(self.set, &scope, &path) {
+            collected.directories.push(Directory { path, scope, real, jumps, outside });
+        }
+    }
+
+    fn literals(&self, collected: &mut Collected) {
+        let literals: Vec<(&[u8], &[u32])> = self.index.literals(self.set).collect();
+        let parents = Mutex::new(HashMap::new());
+        let judged: Vec<_> = literals.par_iter().map(|(path, _)| self.literal(path, &parents)).collect();
+        for ((path, specs), judged) in literals.into_iter().zip(judged) {
+            match judged {
+                Ok(link) => {
+                    collected.found.push(Found { path: path.to_vec(), specs: specs.to_vec(), literal: true, link });
+                }
+                Err(problem) => collected.problems.extend(specs.iter().map(|spec| (*spec, problem.clone()))),
+            }
+        }
+    }
+
+    /// Whether the literal is a link that is kept.
+    fn literal(&self, path: &[u8], parents: &Mutex<HashMap<PathBuf, PathBuf>>) -> Result<bool, Problem> {
+        let problem = |kind, reason: String| Problem { path: path.to_vec(), kind, reason, missing: false };
+        let on_disk = self.on_disk(path);
+        let failed =
+            |error: io::Error| Problem { missing: is_absence(&error), ..problem(Kind::Resolve, reason(&error)) };
+        let link = fs::symlink_metadata(&on_disk).map_err(failed)?;
+        let metadata = if link.is_symlink() { fs::metadata(&on_disk).map_err(failed)? } else { link.clone() };
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() { "is a directory" } else { "is not a regular file" };
+            return Err(problem(Kind::NotRegular, what.to_owned()));
+        }
+        if link.is_symlink() && self.links == Links::Keep {
+            return Ok(true);
+        }
+        let real = if link.is_symlink() {
+            fs::canonicalize(&on_disk).map_err(failed)?
+        } else {
+            self.real_parent(&on_disk, parents).map_err(failed)?
+        };
+        if real.starts_with(&self.real) {
+            return Ok(false);
+        }
+        Err(problem(Kind::Outside, format!("leads out of the workspace, to {}", real.display())))
+    }
+
+    /// Many literals share few directories, and resolving each costs one system call per segment.
+    fn real_parent(&self, path: &Path, known: &Mutex<HashMap<PathBuf, PathBuf>>) -> io::Result<PathBuf> {
+        let parent = path.parent().unwrap_or(self.root);
+        if let Some(real) = known.lock().unwrap_or_else(PoisonError::into_inner).get(parent) {
+            return Ok(real.clone());
+        }
+        let real = fs::canonicalize(parent)?;
+        known.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.to_path_buf(), real.clone());
+        Ok(real)
+    }
+}
+
+/// Whether the error says that nothing is there: never was, vanished, or a link leads nowhere or in circles.
+pub(crate) fn is_absence(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP))
+}
