@@ -6,7 +6,6 @@ One thread, no polling: the loop sleeps in `Events.wait` until an event or the n
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import deque
 from heapq import heappop, heappush
@@ -17,7 +16,7 @@ from haz.errors import ProcessError, RestoreFailed, RunTaskError
 from haz.model import CompletedRecord, SignaledInFlight, SkipRecord
 from haz.outcome import Announce, Lookup, Restore, Signal, Spawn
 from haz.run_task import cache_lookup_phase, now_ms, restore_from_hit, run_fresh
-from haz.supervise import ABANDON, Supervision
+from haz.supervise import ABANDON, QUIT, Supervision
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -296,7 +295,7 @@ class Loop:
             for task in waiting:
                 # The answer would be discarded anyway; a large input must not hold up the end of the run.
                 self._perform(self._schedule.looked_up(task, hit=False))
-        if self._signals == 2 or signum == signal.SIGQUIT:
+        if self._signals == 2 or signum == QUIT:
             for token, flight in list(self._flights.items()):
                 if flight.child is not None:
                     self._command(token, flight.child.kill(self._clock()))

@@ -1,0 +1,88 @@
+"""The layers of docs/architecture.md: a module imports only from its own or a lower one; cheap modules stay cheap."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import haz
+
+PACKAGE = Path(haz.__file__).parent
+LAYERS = [
+    "_core _record codes diagnostics env errors events model names nearest outcome ports streams",
+    "attempts cache.formats cache.key cache.manifest config cycles exit_code graph graph_build plan query references "
+    "resolution runtime_graph schedule supervise",
+    "cache.store discovery workspace",
+    "run_task loop observers",
+    "app render report",
+    "cli __main__",
+]
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
+# The package itself holds the version only, and `cache` its docstring.
+FREE = {"", "cache"}
+SLOW = "asyncio collections.abc dataclasses enum functools inspect json pathlib re rich subprocess tempfile typer typing"
+
+
+def layer_of(module: str) -> int | None:
+    """The layer of `haz.…`, by the longest name that the table has."""
+    name = module.removeprefix("haz").removeprefix(".")
+    while name:
+        if name in LAYER:
+            return LAYER[name]
+        name = name.rpartition(".")[0]
+    return None
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+        found.append((name, path))
+    return found
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.append(node.module)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+    return [name for name in found if name.split(".")[0] == "haz"]
+
+
+@pytest.mark.parametrize(("name", "path"), modules(), ids=lambda value: value if isinstance(value, str) else "")
+def test_a_module_imports_only_from_its_own_or_a_lower_layer(name: str, path: Path) -> None:
+    if name in FREE:
+        return
+    own = layer_of("haz." + name)
+    assert own is not None, f"{name} is in no layer: add it to the table here and in docs/architecture.md"
+    # Names that only type checkers import say what a port is made of; they do not make data flow upwards.
+    if name == "ports":
+        return
+    checked_only = type_checking_imports(path)
+    upward = [target for target in imports(path) if (layer_of(target) or 0) > own and target not in checked_only]
+    assert upward == []
+
+
+def type_checking_imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.ImportFrom) and inner.module:
+                    found.add(inner.module)
+                    found |= {f"{inner.module}.{alias.name}" for alias in inner.names}
+    return found
+
+
+def test_the_way_of_a_run_imports_nothing_slow() -> None:
+    """Start-up is part of every run; what a module costs is in docs/architecture.md."""
+    script = "import sys; before = set(sys.modules); import haz.app; print(*sorted(set(sys.modules) - before))"
+    loaded = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert sorted(set(SLOW.split()) & set(loaded.stdout.split())) == []
