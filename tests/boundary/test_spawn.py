@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -197,9 +198,11 @@ def test_what_cannot_be_a_command_or_an_environment_is_refused(children: Childre
 def test_a_refused_spawn_leaves_nothing_behind(children: Children, tmp_path: Path) -> None:
     plain = tool(tmp_path / "plain", "echo hello\n")
     refusal(children, str(plain))
+    gc.collect()  # the objects of earlier tests, kept by tracebacks, would close descriptors meanwhile
     before = sorted(os.listdir("/proc/self/fd"))
     for _ in range(20):
         refusal(children, str(plain))
+    gc.collect()
     assert sorted(os.listdir("/proc/self/fd")) == before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -16,6 +16,8 @@ mod plan;
 mod poller;
 mod reactor;
 mod spawn;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::Path;
@@ -125,7 +127,11 @@ impl Processes {
         if lock(&self.shared.groups).is_running(token) {
             return Err(Refusal { reason: format!("token {token} is in use"), errno: None });
         }
-        let Started { pid, pidfd, pipes } = group::start_leader(|| lock(&self.spawner).start(plan))?;
+        self.take_in(token, group::start_leader(|| lock(&self.spawner).start(plan))?)
+    }
+
+    fn take_in(&self, token: u64, started: Started) -> Result<libc::pid_t, Refusal> {
+        let Started { pid, pidfd, pipes } = started;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let group = Group::new(id, pid, pidfd);
         let child = Child::new(id, token, pid, group.pidfd(), pipes);

@@ -214,7 +214,8 @@ fn executable(path: &Path) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_directory(cwd: &Path) -> Result<(), Refusal> {
+/// Whether `cwd` is a directory.
+pub(super) fn check_directory(cwd: &Path) -> Result<(), Refusal> {
     match cwd.metadata() {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(directory_refusal(cwd, libc::ENOTDIR)),

@@ -2,8 +2,8 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(not(target_os = "linux"))]
-mod portable;
+#[cfg(any(test, not(target_os = "linux")))]
+pub(super) mod portable;
 
 use std::fs::File;
 use std::io;

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::ptr;
 
-use super::super::plan::{Plan, Refusal, directory, directory_refusal};
+use super::super::plan::{Plan, Refusal, check_directory, directory};
 use super::{Pipes, Started, open_null, system_refusal};
 
 /// What spawning needs again and again.
@@ -26,12 +26,8 @@ impl Spawner {
         let Pipes { ours, theirs: [out, err] } =
             Pipes::new().map_err(|error| system_refusal("create pipes", &error))?;
         let cwd = directory(plan);
-        // Entered here to tell its errors from those of executing; `Command` answers one errno for both.
-        if let Err(error) = std::fs::read_dir(&cwd).map(drop) {
-            if error.kind() != io::ErrorKind::PermissionDenied {
-                return Err(directory_refusal(&cwd, error.raw_os_error().unwrap_or(libc::EIO)));
-            }
-        }
+        // Looked at before, because `Command` answers one errno for entering and for executing.
+        check_directory(&cwd)?;
         let null = self.null.try_clone().map_err(|error| system_refusal("connect the streams", &error))?;
         let (path, argv, envp) =
             (plan.path.as_ptr() as usize, plan.argv.as_ptr() as usize, plan.envp.as_ptr() as usize);
