@@ -112,13 +112,17 @@ class Environment(Record):
 
 
 class Reference(Record):
-    """A task reference as written (spec 01 §8). `name` is the project or the tag, where the form has one."""
+    """A task reference as written (spec 01 §8). `name` is the project or the tag, where the form has one.
+
+    An `optional` reference (trailing `?`) may name nothing (O15).
+    """
 
     kind: ReferenceKind
     task: str
     name: str | None
     text: str
     origin: Origin | None = None
+    optional: bool = False
 
 
 class Tool(Record):
