@@ -32,9 +32,11 @@ def build(workspace: Workspace, compile_patterns: Compile) -> tuple[TaskGraph, t
     specs = {spec.id: spec for project in workspace.projects.values() for _, spec in sorted(project.tasks.items())}
     problems: list[Diagnostic] = []
     hard, soft = _declared_edges(specs, Resolver(workspace), problems)
-    graph = TaskGraph(specs, hard, soft, producer_edges(specs, compile_patterns))
+    writers = _Side(specs, "outputs", compile_patterns)
+    readers = _Side(specs, "inputs", compile_patterns)
+    graph = TaskGraph(specs, hard, soft, _producer_edges(writers, readers))
     problems += _cycles(graph)
-    problems += _collisions(specs)
+    problems += _collisions(specs, writers.literals)
     return graph, tuple(problems)
 
 
@@ -105,13 +107,11 @@ def span_of(origin: Origin | None, length: int = 1, label: str = "here") -> Span
 # --- Producer edges --------------------------------------------------------------------------------------------------
 
 
-def producer_edges(specs: Mapping[TaskId, TaskSpec], compile_patterns: Compile) -> Adjacency:
+def _producer_edges(writers: _Side, readers: _Side) -> Adjacency:
     """Map each task to those whose outputs are known to meet its inputs (DAG-013); a task may be its own producer.
 
     Each distinct path is matched once against all patterns at a time; two globs are left to the run (EXEC-019).
     """
-    writers = _Side(specs, "outputs", compile_patterns)
-    readers = _Side(specs, "inputs", compile_patterns)
     found: dict[TaskId, set[TaskId]] = {}
     for path, producers in writers.literals.items():
         for consumer in readers.that_name(path):
@@ -205,15 +205,11 @@ _STEP: dict[EdgeKind, str] = {
 }
 
 
-def _collisions(specs: Mapping[TaskId, TaskSpec]) -> list[Diagnostic]:
-    writers: dict[str, list[TaskSpec]] = {}
-    for spec in specs.values():
-        for path in {pattern.anchored for pattern in spec.outputs if pattern.literal and not pattern.exclude}:
-            writers.setdefault(path, []).append(spec)
+def _collisions(specs: Mapping[TaskId, TaskSpec], writers: Mapping[str, list[TaskId]]) -> list[Diagnostic]:
     problems = []
     for path in sorted(path for path, tasks in writers.items() if len(tasks) > 1):
-        first, *others = writers[path]
-        names = ", ".join(str(spec.id) for spec in (first, *others))
+        first, *others = (specs[task] for task in writers[path])
+        names = ", ".join(map(str, writers[path]))
         related = (span_of(spec.origin, label=str(spec.id)) for spec in others)
         problems.append(
             Diagnostic(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from haz._record import Record
 from haz.errors import ResolutionError
-from haz.nearest import did_you_mean
+from haz.names import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from haz.model import Reference, TaskId, Workspace
 
@@ -29,26 +29,28 @@ class Resolver:
         self._by_tag: dict[str, list[str]] | None = None
 
     def resolve(self, reference: Reference, owner: str | None) -> tuple[TaskId, ...] | Unresolved:
-        """Return the tasks in canonical order, at least one.
+        """Return the tasks in canonical order; an optional reference may name none.
 
         `owner` is the project that the reference is seen from: that of the task, or the bearing project of the command
         line, None when it lies in no project.
         """
         kind, name, task = reference.kind, reference.name, reference.task
-        if kind == "project" and name is not None:
-            return self._in_project(reference, name)
         if owner is None and kind in ("bearing", "siblings", "tag_siblings"):
             reason = "requires a bearing project, but the current directory lies in no project"
             return Unresolved(reference, f"`{reference.text}` {reason}")
-        if kind == "bearing" and owner is not None:
-            return self._in_project(reference, owner)
+        home = name if kind == "project" else owner if kind == "bearing" else None
+        if home is not None:
+            found_there = self._in_project(reference, home)
+            return () if reference.optional and isinstance(found_there, Unresolved) else found_there
         found = self._tasks_named(task)
         if name is not None:
             tagged = frozenset(self._tagged(name))
             found = [one for one in found if one.project in tagged]
         if kind in ("siblings", "tag_siblings"):
             found = [one for one in found if one.project != owner]
-        return tuple(found) or self._no_match(reference)
+        if found or reference.optional:
+            return tuple(found)
+        return self._no_match(reference)
 
     def projects_with(self, task: str) -> tuple[str, ...]:
         """Return the projects that have a task of that name, in canonical order."""
@@ -66,13 +68,13 @@ class Resolver:
     def _in_project(self, reference: Reference, name: str) -> tuple[TaskId, ...] | Unresolved:
         project = self._projects.get(name)
         if project is None:
-            near = did_you_mean(name, self._projects)
+            near = _did_you_mean(name, self._projects)
             return Unresolved(reference, f"`{reference.text}` names unknown project '{name}'{near}")
         spec = project.tasks.get(reference.task)
         if spec is not None:
             return (spec.id,)
         message = f"`{reference.text}`: project '{name}' does not define task '{reference.task}'"
-        near = did_you_mean(reference.task, project.tasks)
+        near = _did_you_mean(reference.task, project.tasks)
         elsewhere = self.projects_with(reference.task)
         if elsewhere:
             do = "does" if len(elsewhere) == 1 else "do"
@@ -84,14 +86,14 @@ class Resolver:
         sibling = kind in ("siblings", "tag_siblings")
         if name is None:
             reason = f"no {'sibling ' if sibling else ''}project defines task '{task}'"
-            near = "" if self._tasks_named(task) else did_you_mean(task, self._task_names())
+            near = "" if self._tasks_named(task) else _did_you_mean(task, self._task_names())
         elif not self._tagged(name):
             reason = f"no project carries tag '{name}'"
-            near = did_you_mean(name, self._tags())
+            near = _did_you_mean(name, self._tags())
         else:
             reason = f"no {'sibling' if sibling else 'project'} with tag '{name}' defines task '{task}'"
             names = {other for project in self._tagged(name) for other in self._projects[project].tasks}
-            near = did_you_mean(task, names - {task})
+            near = _did_you_mean(task, names - {task})
         return Unresolved(reference, f"`{reference.text}` matched no tasks: {reason}{near}")
 
     def _tasks_named(self, task: str) -> list[TaskId]:
@@ -122,11 +124,18 @@ def resolve_one(resolver: Resolver, reference: Reference, bearing: str | None) -
     found = resolver.resolve(reference, bearing)
     if isinstance(found, Unresolved):
         raise ResolutionError((f"could not resolve {found.message}",))
+    if not found:
+        raise ResolutionError((f"could not resolve `{reference.text}`: it names nothing",))
     if len(found) > 1:
         matched = ", ".join(map(str, found))
         several = f"`{reference.text}` resolves to {len(found)} tasks; use a more specific form (matched: {matched})"
         raise ResolutionError((several,))
     return found[0]
+
+
+def _did_you_mean(word: str, names: Iterable[str]) -> str:
+    near = nearest(word, names)
+    return "" if near is None else f"; did you mean '{near}'?"
 
 
 def _either(names: Sequence[str], conjunction: str = "or", most: int = 5) -> str:

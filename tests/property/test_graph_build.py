@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from haz._core import PatternSet
 from haz.cycles import shortest_cycle, strong_components
 from haz.graph_build import build
 from haz.model import TaskId
@@ -64,6 +65,16 @@ def test_producer_edges_are_those_of_every_pair_of_patterns(space):
         and not silenced(producer.outputs, output, source.anchored)
     }
     assert {(p, c) for c, producers in graph.producer_predecessors.items() for p in producers} == expected
+
+
+@given(space=workspaces())
+@settings(max_examples=200, deadline=None)
+def test_the_patterns_of_the_core_give_the_same_graph(space):
+    """DAG-013, PATH-009…016."""
+    graph, problems = build(space, PatternSet)
+    naive, naive_problems = build(space, NaivePatterns)
+    assert graph.producer_predecessors == naive.producer_predecessors
+    assert problems == naive_problems
 
 
 @given(space=workspaces())

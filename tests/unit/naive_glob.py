@@ -11,8 +11,8 @@ def translate(glob):
     while i < len(glob):
         rest = glob[i:]
         if rest.startswith("/**/"):
-            out += "/(?:[^/]+/)*"
-            i += 4
+            out += "(?:/[^/]+)*"
+            i += 3
         elif rest == "/**":
             out += "/.+"
             i += 3

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from haz.errors import ResolutionError
-from haz.nearest import did_you_mean, edit_distance, nearest
 from haz.resolution import Resolver, Unresolved, resolve_one
 from tests.unit.graphs import ids, reference, workspace
 
@@ -98,18 +97,16 @@ def test_a_reference_must_name_one_task_where_one_is_wanted():
     assert none.value.messages[0].startswith("could not resolve `lib:x`")
 
 
-def test_nearest_names():
-    assert nearest("buidl", ["bundle", "build", "test"]) == ("build", "bundle")
-    assert nearest("te", ["test", "text", "a"]) == ("test", "text")
-    assert nearest("a", ["b", "c"]) == ()
-    assert did_you_mean("tst", ["test", "tests", "x"]) == "; did you mean 'test'?"
-    assert did_you_mean("tes", ["test", "tes1"]) == "; did you mean 'tes1' or 'test'?"
+@pytest.mark.parametrize("text", ["~:x", "no:x", "app:x", "^:x", "^~:x", "[no]:x", "[py]~:docs"])
+def test_an_optional_reference_may_name_nothing(text):
+    """O15, REF-002…008."""
+    resolver = Resolver(SPACE)
+    optional = reference(text).replace(optional=True)
+    assert resolver.resolve(optional, "lib") == ()
+    with pytest.raises(ResolutionError):
+        resolve_one(resolver, optional, "lib")
 
 
-@pytest.mark.parametrize(
-    ("left", "right", "distance"),
-    [("", "", 0), ("a", "", 1), ("ab", "ba", 1), ("abcd", "acbd", 1), ("kitten", "mitten", 1), ("flaw", "lawn", 2),
-     ("abc", "xyz", 3), ("a", "abcd", 3), ("abcdef", "fedcba", 3)],
-)  # fmt: skip
-def test_edit_distance(left, right, distance):
-    assert edit_distance(left, right) == edit_distance(right, left) == distance
+def test_an_optional_reference_still_needs_its_bearing_project():
+    """O15, REF-002."""
+    assert isinstance(Resolver(SPACE).resolve(reference("~:x").replace(optional=True), None), Unresolved)
