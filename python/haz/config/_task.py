@@ -218,8 +218,11 @@ def _tool(rule: Rule, node: Node) -> ToolDeclaration | None:
     if node.kind != "mapping":
         rule.wrong_shape("a program name or a mapping", node)
         return None
+    before = len(rule.source.diagnostics)
     found = fields(rule, node, TOOL_KEYS, "a tool")
-    if found is None or len(found) != 1:
+    if found is None or len(rule.source.diagnostics) > before:
+        return None
+    if len(found) != 1:
         rule.refuse("a tool has either `command` or `file`", node)
         return None
     if "command" in found:
