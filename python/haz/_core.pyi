@@ -147,6 +147,10 @@ class Blobs:
 class Finished:
     """How a child ended, and what it wrote. Holds captured bytes (memory, or a spill file) until `close()` or deletion."""
 
+    @staticmethod
+    def _of(code: int | None, signal: int | None, stdout: bytes, stderr: bytes, algorithm: str = "blake3") -> Finished:
+        """A finished child that never ran, for fakes in tests."""
+
     @property
     def code(self) -> int | None:
         """Exit code 0-255, or None when a signal ended it."""

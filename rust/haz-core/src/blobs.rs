@@ -1,1 +1,5 @@
-//! (being written)
+//! The content-addressed store: outputs and captured streams in, outputs back in place.
+
+mod captured;
+
+pub use captured::{Captured, Content, Stream};

@@ -20,16 +20,39 @@ impl FsError {
     pub fn new(operation: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
         Self { operation, path: path.as_ref().to_path_buf(), source }
     }
+
+    /// The cause in words.
+    pub fn reason(&self) -> String {
+        reason(&self.source)
+    }
+}
+
+/// What the operating system said, in its words alone: the error's number is told elsewhere, or helps nobody.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.find(" (os error ").map_or(text.clone(), |end| text[..end].to_owned())
 }
 
 impl fmt::Display for FsError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "cannot {} {}: {}", self.operation, self.path.display(), self.source)
+        write!(formatter, "cannot {} {}: {}", self.operation, self.path.display(), self.reason())
     }
 }
 
 impl std::error::Error for FsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_operation_path_and_cause_without_the_error_number() {
+        let error = FsError::new("open", "/a", io::Error::from_raw_os_error(libc::ENOENT));
+        assert_eq!(error.to_string(), "cannot open /a: No such file or directory");
+        assert_eq!(FsError::new("open", "/a", io::Error::other("odd")).reason(), "odd");
     }
 }

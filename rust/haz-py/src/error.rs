@@ -11,9 +11,9 @@ import_exception!(haz.errors, FileSystemError);
 pub fn file_system_error(error: &FsError) -> PyErr {
     FileSystemError::new_err((
         error.operation,
-        error.path.clone(),
+        error.path.clone().into_os_string(),
         error.source.raw_os_error(),
-        error.source.to_string(),
+        error.reason(),
     ))
 }
 

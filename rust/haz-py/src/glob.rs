@@ -1,8 +1,81 @@
-//! (being written)
+//! Patterns for Python.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::sync::Arc;
+
+use pyo3::exceptions::PyIndexError;
+use pyo3::import_exception;
 use pyo3::prelude::*;
 
+use haz_core::glob::{self, Entry};
+
+import_exception!(haz.errors, PatternError);
+
+fn pattern_error(error: glob::PatternError) -> PyErr {
+    PatternError::new_err((OsString::from_vec(error.pattern), error.fault.reason, error.fault.offset))
+}
+
+/// Validate a pattern as written. True for a glob, False for a literal.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value)]
+fn check_pattern(text: OsString) -> PyResult<bool> {
+    glob::check_pattern(text.as_bytes()).map_err(pattern_error)
+}
+
+/// Escape the glob metacharacters of a path.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value)]
+fn escape_pattern(text: OsString) -> OsString {
+    OsString::from_vec(glob::escape_pattern(text.as_bytes()))
+}
+
+/// Many compiled pattern lists, sharing equal patterns.
+#[pyclass(frozen, module = "haz._core")]
+pub struct PatternSet {
+    /// The native set, which walks hold on to.
+    pub inner: Arc<glob::PatternSet>,
+}
+
+impl PatternSet {
+    /// `spec` as the core counts it, else `IndexError`.
+    pub fn spec(&self, spec: u32) -> PyResult<u32> {
+        if (spec as usize) < self.inner.len() {
+            return Ok(spec);
+        }
+        Err(PyIndexError::new_err(format!("there is no spec {spec} among {}", self.inner.len())))
+    }
+}
+
+#[pymethods]
+impl PatternSet {
+    #[new]
+    #[allow(clippy::needless_pass_by_value)]
+    fn new(py: Python<'_>, specs: Vec<Vec<(OsString, bool, bool)>>) -> PyResult<Self> {
+        let entries = specs.iter().map(|spec| {
+            spec.iter().map(|(text, literal, exclude)| Entry {
+                anchored: text.as_bytes(),
+                literal: *literal,
+                exclude: *exclude,
+            })
+        });
+        let set = py.detach(|| glob::PatternSet::new(entries)).map_err(pattern_error)?;
+        Ok(Self { inner: Arc::new(set) })
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.len()
+    }
+
+    #[allow(clippy::needless_pass_by_value)]
+    fn matching(&self, path: OsString) -> Vec<u32> {
+        self.inner.matching(path.as_bytes())
+    }
+}
+
 /// Add this file's functions and classes to the module.
-pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(check_pattern, module)?)?;
+    module.add_function(wrap_pyfunction!(escape_pattern, module)?)?;
+    module.add_class::<PatternSet>()
 }

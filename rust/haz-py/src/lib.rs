@@ -4,6 +4,7 @@ mod digest;
 mod error;
 mod events;
 mod files;
+mod finished;
 mod glob;
 mod json;
 mod process;
@@ -17,6 +18,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<events::Queue>()?;
     digest::register(module)?;
     files::register(module)?;
+    finished::register(module)?;
     glob::register(module)?;
     json::register(module)?;
     process::register(module)?;
