@@ -150,13 +150,14 @@ class _Pen:
             yield f"{first}{text}"
             return
         line = ""
-        for word in text.split(" "):
+        # The clause with the key path is one word.
+        for word in text.replace("(at `", "(at\u00a0`").split(" "):
             if line and indent + len(line) + 1 + len(word) > self.width:
-                yield f"{first}{line}"
+                yield f"{first}{line}".replace("\u00a0", " ")
                 first, line = other, word
             else:
                 line = f"{line} {word}" if line else word
-        yield f"{first}{line}"
+        yield f"{first}{line}".replace("\u00a0", " ")
 
 
 def _narrated(diagnostic: Diagnostic) -> Iterable[str]:

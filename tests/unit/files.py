@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import pathlib
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pathlib
 
 
 def write_tree(root: pathlib.Path, files: dict[str, str | bytes]) -> pathlib.Path:
