@@ -20,7 +20,7 @@ def identifier_problem(text: str, limit: int = MAX_IDENTIFIER) -> str | None:
         if len(text) <= limit and text[0].isalnum() and text.translate(_NO_PUNCTUATION).isalnum():
             return None
         if not text[0].isalnum():
-            return f"it starts with `{text[0]}`, not with a letter or digit"
+            return f"it starts with {shown(text[0])}, not with a letter or digit"
     for character in text:
         if not (character.isascii() and (character.isalnum() or character in "-_")):
             return f"it contains {shown(character)}; only letters A-Z a-z, digits, `-` and `_` are allowed"
@@ -39,6 +39,11 @@ def variable_problem(text: str) -> str | None:
 def shown(character: str) -> str:
     """Show a character so that it can be seen, whatever it is."""
     return f"`{character}`" if character.isprintable() and character != " " else f"U+{ord(character):04X}"
+
+
+def quoted(text: str) -> str:
+    """Name what a user wrote in a message."""
+    return f"`{text}`" if text else "the empty string"
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:

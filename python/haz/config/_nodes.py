@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from haz.diagnostics import Diagnostic, Span
 from haz.model import Origin
-from haz.names import nearest
+from haz.names import nearest, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,8 +169,8 @@ def text(rule: Rule, node: Node) -> str | None:
     return None
 
 
-def texts(rule: Rule, node: Node) -> list[tuple[str, Node]] | None:
-    """Read a list of strings; None when it is no list, else its good elements."""
+def texts(rule: Rule, node: Node) -> list[tuple[int, str, Node]] | None:
+    """Read a list of strings; None when it is no list, else the indices and values of its good elements."""
     if node.kind == "null":
         return []
     if node.kind != "sequence":
@@ -179,7 +179,7 @@ def texts(rule: Rule, node: Node) -> list[tuple[str, Node]] | None:
     found = []
     for index, item in enumerate(node.value):
         if item.kind == "scalar":
-            found.append((item.value, item))
+            found.append((index, item.value, item))
         else:
             _not_a_text(rule.item(index), item)
     return found
@@ -190,7 +190,7 @@ def _not_a_text(rule: Rule, item: Node) -> None:
     written = dict(line.source).get(line.line, "")[line.column - 1 :]
     if item.kind == "null" and written.startswith("!"):
         # `- !/a` is YAML for "nothing, with the tag !/a": tell what to write instead.
-        entry = written.split()[0]
+        entry = written.split()[0].rstrip(",]}")
         rule.help = f'quote an entry that starts with `!`: "{entry}"'
     elif written.startswith("["):
         rule.help = "quote an entry that starts with `[`, or YAML reads it as a list"
@@ -207,12 +207,12 @@ def unique_names(
     if found is None:
         return None
     good: dict[str, Node] = {}
-    for name, item in found:
+    for index, name, item in found:
         wrong = problem(name)
         if wrong is not None:
-            rule.refuse(f"`{name}` is not a valid {what}: {wrong}", item)
+            rule.item(index).refuse(f"{quoted(name)} is not a valid {what}: {wrong}", item)
         elif name in good:
-            refuse_duplicate(rule, what, name, item, good[name])
+            refuse_duplicate(rule.item(index), what, name, item, good[name])
         else:
             good[name] = item
     return list(good.items())

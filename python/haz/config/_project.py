@@ -5,7 +5,7 @@ from __future__ import annotations
 from haz.config import _shared, _task
 from haz.config._nodes import Rule, fields, text, unique_names
 from haz.config.declarations import ProjectDeclaration
-from haz.names import identifier_problem
+from haz.names import identifier_problem, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,6 @@ def _name(source: Source, root: Node, found: Fields) -> str | None:
     name = text(rule, node)
     wrong = None if name is None else identifier_problem(name)
     if wrong is not None:
-        rule.refuse(f"`{name}` is not a valid project name: {wrong}", node)
+        rule.refuse(f"{quoted(name or '')} is not a valid project name: {wrong}", node)
         return None
     return name

@@ -19,7 +19,7 @@ from haz.config._nodes import (
 from haz.config.declarations import EnvironmentDeclaration, GivenRetries, GivenTimeout, PatternDeclaration
 from haz.errors import PatternError
 from haz.model import Retries
-from haz.names import variable_problem
+from haz.names import quoted, variable_problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _override(source: Source, at: str, node: Node) -> tuple[tuple[str, str], ...
     for name, key, value in pairs(rule, node) or ():
         wrong = variable_problem(name)
         if wrong is not None:
-            rule.refuse(f"`{name}` is not a valid variable name: {wrong}", key)
+            rule.refuse(f"{quoted(name)} is not a valid variable name: {wrong}", key)
             continue
         given = text(rule.key(name), value)
         if given is None:
@@ -211,23 +211,23 @@ def _exit_codes(rule: Rule, node: Node) -> tuple[int, ...] | None:
         return None
     if not written and not node.value:
         rule.refuse("the list is empty", node)
-    codes = [converted(rule.item(index), item, "an exit code", _exit_code) for index, (_, item) in enumerate(written)]
+    codes = [converted(rule.item(index), item, "an exit code", _exit_code) for index, _, item in written]
     return tuple(dict.fromkeys(code for code in codes if code is not None))
 
 
 def patterns(rule: Rule, node: Node, what: str) -> tuple[PatternDeclaration, ...]:
     """Read a list of path patterns (spec 01 §9, D11)."""
     found: dict[tuple[str, bool], PatternDeclaration] = {}
-    for index, (written, item) in enumerate(texts(rule, node) or ()):
+    for index, written, item in texts(rule, node) or ():
         exclude = written.startswith("!")
         body = written[1:] if exclude else written
         try:
             literal = not _core.check_pattern(body)
         except PatternError as error:
-            rule.item(index).refuse(f"`{written}` is not a valid path pattern: {error.reason}", item)
+            rule.item(index).refuse(f"{quoted(written)} is not a valid path pattern: {error.reason}", item)
             continue
         if (body, exclude) in found:
-            refuse_duplicate(rule, what, written, item, found[body, exclude].node)
+            refuse_duplicate(rule.item(index), what, written, item, found[body, exclude].node)
             continue
         found[body, exclude] = PatternDeclaration(body, literal, exclude, item)
         if what == "output" and not exclude:
@@ -257,14 +257,14 @@ def words(rule: Rule, node: Node, what: str) -> tuple[str, ...] | None:
         return None
     if len(found) < len(node.value):
         return None
-    if not found[0][0]:
-        rule.item(0).refuse("the program is an empty string", found[0][1])
+    if not found[0][1]:
+        rule.item(0).refuse("the program is an empty string", found[0][2])
         return None
-    for index, (word, item) in enumerate(found):
+    for index, word, item in found:
         if "\0" in word:
             rule.item(index).refuse("an argument cannot contain a NUL character", item)
             return None
-    return tuple(word for word, _ in found)
+    return tuple(word for _, word, _ in found)
 
 
 def literal_path(rule: Rule, node: Node) -> str | None:
@@ -277,6 +277,6 @@ def literal_path(rule: Rule, node: Node) -> str | None:
             rule.refuse(f"`{written}` must be a plain path, not a pattern", node)
             return None
     except PatternError as error:
-        rule.refuse(f"`{written}` is not a valid path: {error.reason}", node)
+        rule.refuse(f"{quoted(written)} is not a valid path: {error.reason}", node)
         return None
     return written

@@ -7,7 +7,7 @@ from haz.config import _shared, _values
 from haz.config._nodes import Rule, choice, converted, fields, pairs, refuse_duplicate, text, texts
 from haz.config.declarations import TaskDeclaration, ToolDeclaration
 from haz.model import Command, Ready, Shell
-from haz.names import MAX_SHELL, identifier_problem
+from haz.names import MAX_SHELL, identifier_problem, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def tasks(source: Source, rule: Rule, node: Node, owner: str | None) -> dict[str
         wrong = identifier_problem(name)
         if wrong is not None:
             naming = Rule(source, "cfg::006", rule.key(name).at, NAME_HELP)
-            naming.refuse(f"`{name}` is not a valid task name: {wrong}", key)
+            naming.refuse(f"{quoted(name)} is not a valid task name: {wrong}", key)
             continue
         source.task = f"{owner}:{name}" if owner is not None else None
         found[name] = task(source, rule.key(name), name, key, body)
@@ -136,7 +136,7 @@ def _action(source: Source, at: str, found: Fields, body: Node) -> Command | She
             shell = text(rule, found["shell_type"][1])
             wrong = None if shell is None else identifier_problem(shell, MAX_SHELL)
             if wrong is not None:
-                rule.refuse(f"`{shell}` is not a valid shell name: {wrong}", found["shell_type"][1])
+                rule.refuse(f"{quoted(shell or '')} is not a valid shell name: {wrong}", found["shell_type"][1])
                 shell = None
         return None if script is None or shell is None else Shell(shell, script)
     Rule(source, "cfg::020", at, ACTION_HELP).refuse("a task needs an action: `command` or `shell`", body)
@@ -156,9 +156,9 @@ def _references(source: Source, found: Fields, at: str, key: str) -> tuple[Refer
         return ()
     rule = Rule(source, "cfg::018", f"{at}.{key}", REFERENCES_HELP)
     good: dict[str, tuple[Reference, Node]] = {}
-    for index, (written, node) in enumerate(texts(rule, found[key][1]) or ()):
+    for index, written, node in texts(rule, found[key][1]) or ():
         if written in good:
-            refuse_duplicate(rule, "reference", written, node, good[written][1])
+            refuse_duplicate(rule.item(index), "reference", written, node, good[written][1])
             continue
         try:
             good[written] = references.parse(written, source.origin(node)), node
@@ -194,7 +194,7 @@ def _mutex(source: Source, at: str, node: Node) -> tuple[str, MutexMode, bool] |
     name = written.removeprefix("~:")
     wrong = identifier_problem(name)
     if wrong is not None:
-        rule.refuse(f"`{written}` is not a valid mutex name: {wrong}", named)
+        rule.refuse(f"{quoted(written)} is not a valid mutex name: {wrong}", named)
         return None
     return name, mode, name != written
 
@@ -218,8 +218,11 @@ def _tool(rule: Rule, node: Node) -> ToolDeclaration | None:
     if node.kind != "mapping":
         rule.wrong_shape("a program name or a mapping", node)
         return None
+    before = len(rule.source.diagnostics)
     found = fields(rule, node, TOOL_KEYS, "a tool")
-    if found is None or len(found) != 1:
+    if found is None or len(rule.source.diagnostics) > before:
+        return None
+    if len(found) != 1:
         rule.refuse("a tool has either `command` or `file`", node)
         return None
     if "command" in found:

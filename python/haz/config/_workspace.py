@@ -8,7 +8,7 @@ from haz.config._nodes import Rule, boolean, choice, converted, describe, fields
 from haz.config.declarations import PatternDeclaration, WorkspaceDeclaration
 from haz.errors import PatternError
 from haz.model import Remote, Settings
-from haz.names import identifier_problem
+from haz.names import identifier_problem, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,13 +75,15 @@ def _projects(source: Source, root: Node, found: Fields) -> tuple[PatternDeclara
         return ()
     rule = Rule(source, "cfg::010", "projects", PROJECTS_HELP)
     entries: dict[str, PatternDeclaration] = {}
-    for index, (written, item) in enumerate(texts(rule, node) or ()):
+    for index, written, item in texts(rule, node) or ():
         at = rule.item(index)
         exclude = written.startswith("!")
         body = written[1:] if exclude else written
         if not body.startswith("/"):
             at.refuse(
-                f"`{written}` must start with `/`, the workspace root", item, label=f"write `{'!' * exclude}/{body}`"
+                f"{quoted(written)} must start with `/`, the workspace root",
+                item,
+                label=f"write `{'!' * exclude}/{body}`",
             )
             continue
         if written in entries:
@@ -92,7 +94,7 @@ def _projects(source: Source, root: Node, found: Fields) -> tuple[PatternDeclara
             # `/` is no pattern, but a project may stand at the workspace root (D2).
             literal = body == "/" or not _core.check_pattern(body)
         except PatternError as error:
-            at.refuse(f"`{written}` is not a valid path pattern: {error.reason}", item)
+            at.refuse(f"{quoted(written)} is not a valid path pattern: {error.reason}", item)
             continue
         entries[written] = PatternDeclaration(body, literal, exclude, item)
     return tuple(entries.values())
@@ -159,7 +161,7 @@ def _concurrency(source: Source, found: Fields, values: dict[str, Any]) -> tuple
     for tag, key, value in pairs(rule, given["tags"][1]) or ():
         wrong = identifier_problem(tag)
         if wrong is not None:
-            rule.refuse(f"`{tag}` is not a valid tag: {wrong}", key)
+            rule.refuse(f"{quoted(tag)} is not a valid tag: {wrong}", key)
             continue
         cap = converted(rule.key(tag), value, "a number of tasks", _count)
         if cap is not None:
