@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Any, Self, dataclass_transform
 else:
 
-    def dataclass_transform(**_options: object):
+    def dataclass_transform(**_options: object) -> Any:
         return lambda cls: cls
 
 
@@ -25,7 +25,7 @@ class RecordType(type):
         cls = super().__new__(mcs, name, bases, namespace)
         inherited = [base for base in bases if isinstance(base, RecordType)]
         cls._fields = (*(field for base in inherited for field in base._fields), *own)
-        cls._defaults = {field: value for base in inherited for field, value in base._defaults.items()} | defaults
+        cls._defaults = {field: value for base in inherited for field, value in base._defaults.items()} | defaults  # noqa: SLF001 - of its own kind
         return cls
 
 

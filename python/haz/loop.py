@@ -21,11 +21,10 @@ from haz.supervise import ABANDON, QUIT, Supervision
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from random import Random
     from typing import Any
 
     from haz._core import Inputs
-    from random import Random
-
     from haz.model import RunOutcome, TaskId, TaskRun
     from haz.outcome import Action
     from haz.ports import Events
@@ -275,9 +274,7 @@ class Loop:
         elif kind == "inputs" and token in self._asked:
             self._fingerprinted(token, payload)
         elif kind != "reaped" and token in self._flights:
-            if kind == "exit":
-                self._epoch += 1
-            elif kind == "restored" and (isinstance(payload, str) or payload[0]):
+            if kind == "exit" or (kind == "restored" and (isinstance(payload, str) or payload[0])):
                 self._epoch += 1
             self._advance(token, self._flights[token], (kind, payload))
 

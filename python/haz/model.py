@@ -28,7 +28,7 @@ class TaskId(tuple[str, str]):
 
     __slots__ = ()
 
-    def __new__(cls, project: str, task: str) -> TaskId:
+    def __new__(cls, project: str, task: str) -> TaskId:  # noqa: PYI034 - Self costs an import
         return tuple.__new__(cls, (project, task))
 
     @property

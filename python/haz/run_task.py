@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from haz._core import Finished, Inputs, PatternSet
     from haz.events import RunObserver
-    from haz.model import TaskId, TaskRun, TaskSpec
+    from haz.model import TaskId, TaskSpec
     from haz.ports import Events, Files, Processes, Store
     from haz.supervise import Supervision
 
@@ -73,8 +73,8 @@ class RunContext(Record):
     host: Mapping[str, str]
     created_at: int
     policy: CachePolicy = "read-write"
-    arguments: Mapping[TaskId, tuple[str, ...]] = {}  # noqa: RUF012 - records are immutable
-    tools: Mapping[TaskId, Sequence[tuple[str, bytes]]] = {}  # noqa: RUF012
+    arguments: Mapping[TaskId, tuple[str, ...]] = {}
+    tools: Mapping[TaskId, Sequence[tuple[str, bytes]]] = {}
 
     def reads_cache(self, spec: TaskSpec) -> bool:
         return spec.cache and self.policy in ("read-write", "read")
@@ -169,7 +169,7 @@ def action_argv(ctx: RunContext, spec: TaskSpec) -> list[str]:
 
 
 def child_environment(spec: TaskSpec, host: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the child's whole environment, sorted by name: `pass` and `from_host` where set, then `override` (CACHE-008)."""
+    """Return the child's whole environment by name: `pass` and `from_host` where set, then `override` (CACHE-008)."""
     env = spec.environment
     values = {name: host[name] for name in (*env.passed, *env.from_host) if name in host}
     values.update(env.override)
@@ -276,7 +276,7 @@ def raise_output_error(payload: tuple[Any, ...]) -> None:
 
 
 def changed_inputs(before: Inputs, after: Inputs, own: set[str]) -> str | None:
-    """Name an input that is not what it was when the key was made, other than an output of the task itself (EXEC-018)."""
+    """Name an input that is not what the key was made of, other than an output of the task itself (EXEC-018)."""
     if after.error is not None:
         return after.error[1]
     if after.digest == before.digest:

@@ -16,7 +16,7 @@ class Writer:
 
     def __call__(self, data: bytes) -> None:
         view = memoryview(data)
-        while len(view) and self.error is None:
+        while view and self.error is None:
             try:
                 view = view[os.write(self.descriptor, view) :]
             except BlockingIOError:

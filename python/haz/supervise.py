@@ -1,4 +1,4 @@
-"""How one child is brought to its end: a pure state machine over a clock that the caller reads (EXEC-014, spec 03 §7.3).
+"""How one child is brought to its end: a pure state machine over the caller's clock (EXEC-014, spec 03 §7.3).
 
 It answers with commands for the child's process group: a signal number, or `ABANDON` to stop reading its pipes.
 """

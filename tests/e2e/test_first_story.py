@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+
 from tests.space import Space, living
 
 COPY = """

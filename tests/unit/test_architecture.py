@@ -24,7 +24,9 @@ LAYERS = [
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 # The package itself holds the version only, and `cache` its docstring.
 FREE = {"", "cache"}
-SLOW = "asyncio collections.abc dataclasses enum functools inspect json pathlib re rich subprocess tempfile typer typing"
+SLOW = (
+    "asyncio collections.abc dataclasses enum functools inspect json pathlib re rich subprocess tempfile typer typing"
+)
 
 
 def layer_of(module: str) -> int | None:

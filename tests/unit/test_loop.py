@@ -205,7 +205,10 @@ def test_a_broken_pipeline_is_an_error_with_its_reason_and_descendants_are_skipp
     """03 §3.6: each `RunTaskError` is visible, counts as failed, and is the root of its cascade."""
     word, answers = ERRORS[name]
     world = World(
-        task("a", word, outputs=(Pattern("o", "/p/o", literal=True),)), task("b", "ok"), task("c", "ok"), hard={"b": "a"}
+        task("a", word, outputs=(Pattern("o", "/p/o", literal=True),)),
+        task("b", "ok"),
+        task("c", "ok"),
+        hard={"b": "a"},
     )
     world.prepare()
     if "inputs" in answers:
@@ -323,7 +326,11 @@ def test_a_timeout_is_a_failure_that_names_itself() -> None:
     world.run()
     record = world.outcome.outcomes[A]
     assert isinstance(record, CompletedRecord)
-    assert (record.state, record.attempts[0].phase, record.attempts[0].error) == ("failed", "timeout", "timed out after 2s")
+    assert (record.state, record.attempts[0].phase, record.attempts[0].error) == (
+        "failed",
+        "timeout",
+        "timed out after 2s",
+    )
     assert world.clock.now == 3.0
     assert world.exit_code == 1
 

@@ -28,7 +28,7 @@ SECTIONS = ("action", "inputs", "outputs", "predecessors", "environment", "tools
 
 
 class Section(Record):
-    """One section: its digest, and its rows of fields. The core hashes the rows of `inputs`; they are read on demand."""
+    """One section: its digest, and its rows of fields. The core hashes those of `inputs`; they are read on demand."""
 
     name: str
     digest: bytes
@@ -42,7 +42,7 @@ def platform() -> str:
 
 
 def frame(rows: Sequence[Row]) -> bytes:
-    """Return the pre-image of a section: u32(rows), then per row u32(fields) and each field as u32(length) and bytes."""
+    """Return the pre-image of a section: u32(rows), then per row u32(fields) and each field as u32(length), bytes."""
     out = [len(rows).to_bytes(4, "big")]
     for row in rows:
         out.append(len(row).to_bytes(4, "big"))

@@ -125,7 +125,7 @@ def _encode_row(row: FileRow | LinkRow) -> list[Any]:
 
 
 def decode(data: bytes, key: bytes, algorithm: str) -> Manifest:
-    """Read a manifest that must be the one of `key`. Raises `ManifestError`; trusts nothing that is not checked here."""
+    """Read a manifest that must be the one of `key`. Raises `ManifestError`; nothing is trusted unchecked."""
     head, _, body = data.partition(b"\n")
     if not head.startswith(MANIFEST_MAGIC):
         label = "schema mismatch" if head.startswith(b"haz-manifest ") else "corrupt entry"

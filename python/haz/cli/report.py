@@ -33,11 +33,10 @@ def report_error(error: HazError) -> int:
     if isinstance(error, LoadError):
         from haz.render import render  # noqa: PLC0415 - needed on failure only
 
-        if error.header is not None:
-            write(f"{error.header}\n\n")
         write(
             render(
                 error.diagnostics,
+                header=error.header,
                 colour=env.colour(Colour.choice, 2),
                 ascii_only=env.ascii_only(2),
                 narrated=env.narrated(),

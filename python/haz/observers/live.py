@@ -16,7 +16,7 @@ LONGEST_LINE = 1 << 20
 
 
 class LiveObserver(OutputObserver):
-    """Writes whole lines only; `\\r` and bytes that are not UTF-8 pass through untouched."""
+    r"""Writes whole lines only; `\r` and bytes that are not UTF-8 pass through untouched."""
 
     def __init__(self, presenter: Presenter, out: Callable[[bytes], None], err: Callable[[bytes], None]) -> None:
         super().__init__(presenter, out, err)
