@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import blake3
 import pytest
-from children import PYTHON, Children, process_state
+from tests.boundary.children import PYTHON, Children, process_state
 
 from haz import _core
 
@@ -86,7 +86,7 @@ def test_300_megabytes_of_output_cost_no_memory(tmp_path: Path) -> None:
     script = f"""
 import resource, sys
 sys.path[:0] = {[HERE]!r}
-from children import Children
+from tests.boundary.children import Children
 children = Children({str(tmp_path)!r})
 children.run("/bin/echo", "warm up")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from children import PYTHON, Children, process_state, wait_until_gone
+from tests.boundary.children import PYTHON, Children, process_state, wait_until_gone
 
 from haz.errors import SignalError
 
@@ -183,7 +183,7 @@ def test_children_can_be_awaited_where_a_parent_left_sigchld_ignored(tmp_path: P
 import signal, sys
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 sys.path[:0] = {[HERE]!r}
-from children import Children
+from tests.boundary.children import Children
 finished, _ = Children({str(tmp_path)!r}).run("/bin/sh", "-c", "exit 6")
 sys.exit(0 if (finished.code, finished.error) == (6, None) else 1)
 """

@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from children import PYTHON
+from tests.boundary.children import PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +119,7 @@ def test_a_signal_during_spawning_is_not_lost_and_does_not_reach_children(tmp_pa
     """A storm of signals while children start: each child ends as it should, and haz sees signals."""
     script = f"""
 sys.path[:0] = {[os.path.dirname(__file__)]!r}
-from children import Children
+from tests.boundary.children import Children
 _core.install_signal_handlers()
 queue = _core.Queue()
 _core.deliver_signals(queue)

@@ -10,7 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from children import ENV, PYTHON, Children
+from tests.boundary.children import ENV, PYTHON, Children
 
 from haz.errors import NonAbsoluteCwd, SpawnError
 
@@ -90,7 +90,7 @@ def test_a_haz_without_standard_streams_still_connects_those_of_a_child(tmp_path
     script = f"""
 import os, sys
 sys.path[:0] = {[os.path.dirname(__file__)]!r}
-from children import Children
+from tests.boundary.children import Children
 for descriptor in (0, 1, 2):
     os.close(descriptor)
 children = Children({str(tmp_path)!r})
