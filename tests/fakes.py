@@ -29,6 +29,7 @@ class FakeEvents:
         self.clock = clock
         self.pending = []
         self.count = 0
+        self.on_exit = lambda token: None
 
     def at(self, delay, kind, token, payload=None):
         self.count += 1
@@ -49,6 +50,9 @@ class FakeEvents:
             return []
         self.clock.now = max(self.clock.now, due)
         ready = [event for at, _, event in self.pending if at <= self.clock.now]
+        for kind, token, _ in ready:
+            if kind == "exit":
+                self.on_exit(token)
         self.pending = [entry for entry in self.pending if entry[0] > self.clock.now]
         return ready
 
@@ -66,14 +70,14 @@ class FakeProcesses:
         self.log = []
         self.words = {}
         self.runs = {}
-        self.most = 0
+        self.ended = set()
+        events.on_exit = self.ended.add
 
     def spawn(self, token, argv, env, cwd):
         word, _, value = argv[0].partition(":")
         if word == "missing":
             raise SpawnError(argv[0], "not found in PATH")
         self.words[token] = word
-        self.most = max(self.most, len(self.words))
         name = (cwd, *argv)
         self.runs[name] = self.runs.get(name, 0) + 1
         self.log.append(("spawn", *argv))
@@ -95,6 +99,9 @@ class FakeProcesses:
         self.events.at(delay, "exit", token, Finished._of(code, signal, out, b""))
 
     def signal(self, token, signum):
+        if token in self.ended:
+            self.log.append(("sweep", signum))
+            return False
         self.log.append(("signal", signum))
         word = self.words[token]
         if word == "clings":
@@ -181,9 +188,6 @@ class FakeStore:
         yield from ()
 
     def collect(self, token, patterns, spec, finished):
-        self.events.at(0, "collected", token, self.collected.get(spec, []))
-
-    def resolve_outputs(self, token, patterns, spec):
         self.events.at(0, "collected", token, self.collected.get(spec, []))
 
     def publish(self, manifest):

@@ -19,6 +19,7 @@ from haz.observers.live import LiveObserver
 from haz.observers.presenter import Presenter
 from haz.run_task import RunContext, host_environment, now_ms, patterns_of
 from haz.schedule import Schedule
+from haz.supervise import KILL
 from haz.workspace import bearing, load
 
 TYPE_CHECKING = False
@@ -96,6 +97,7 @@ def execute(
     files = _core.Tree(queue, workspace.root, algorithm, patterns)
     blobs = _core.Blobs(queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files)
     processes = CountedProcesses(_core.Processes(queue, algorithm, f"{cache}/{formats.SPILL}"))
+    processes.adopt_orphans()
     observer = FanOut(observers, complain)
     ctx = RunContext(
         root=workspace.root,
@@ -134,6 +136,8 @@ def execute(
         observer.on_run_started(len(graph.nodes))
         loop.run()
     finally:
+        # No process that a task started outlives haz (D13), not even one that left its group.
+        processes.kill_descendants(KILL)
         _core.deliver_signals(None)
     report = RunReport(schedule.outcome(), time.monotonic() - started, processes.spawned, loop.signalled)
     observer.on_run_finished(report.outcome, report.duration)
@@ -148,6 +152,8 @@ class CountedProcesses:
         self.spawned = 0
         self.signal = processes.signal
         self.abandon = processes.abandon
+        self.adopt_orphans = processes.adopt_orphans
+        self.kill_descendants = processes.kill_descendants
 
     def spawn(self, token: int, argv: Sequence[str], env: Sequence[tuple[str, str]], cwd: str) -> int:
         pid = self._processes.spawn(token, argv, env, cwd)

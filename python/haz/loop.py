@@ -16,7 +16,7 @@ from haz.errors import ProcessError, RestoreFailed, RunTaskError
 from haz.model import CompletedRecord, SignaledInFlight, SkipRecord
 from haz.outcome import Announce, Lookup, Restore, Signal, Spawn
 from haz.run_task import cache_lookup_phase, now_ms, restore_from_hit, run_fresh
-from haz.supervise import ABANDON, QUIT, Supervision
+from haz.supervise import ABANDON, KILL, QUIT, Supervision
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -285,6 +285,10 @@ class Loop:
             self.signalled = signum
         if self._signals >= 3:
             self._leave(128 + self.signalled)
+        if self._signals == 2 or signum == QUIT:
+            for token, flight in list(self._flights.items()):
+                if flight.child is not None:
+                    self._command(token, flight.child.kill(self._clock()))
         if self._signals == 1:
             waiting = sorted(self._awaiting)
             self._awaiting.clear()
@@ -292,10 +296,6 @@ class Loop:
             for task in waiting:
                 # The answer would be discarded anyway; a large input must not hold up the end of the run.
                 self._perform(self._schedule.looked_up(task, hit=False))
-        if self._signals == 2 or signum == QUIT:
-            for token, flight in list(self._flights.items()):
-                if flight.child is not None:
-                    self._command(token, flight.child.kill(self._clock()))
 
     def _fly(self, token: int, flight: Flight) -> None:
         self._flights[token] = flight
@@ -308,6 +308,8 @@ class Loop:
         if event is not None and event[0] == "exit" and flight.child is not None:
             # From here on there is no process to time or to signal; `reason` keeps why it ended.
             flight.child.settle()
+            # Members of its group that outlived it, with their output closed, have nobody left to wait for them (D13).
+            self._command(token, [KILL])
         try:
             if event is None:
                 next(flight.phase)

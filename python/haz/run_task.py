@@ -224,9 +224,8 @@ def _keep(
     if not storing and not spec.outputs:
         return ()
     if not storing:
-        ctx.store.resolve_outputs(token, ctx.patterns, ctx.output_specs[task])
-    else:
-        ctx.store.collect(token, ctx.patterns, ctx.output_specs[task], finished)
+        return (yield from _resolve_outputs(ctx, task, token))
+    ctx.store.collect(token, ctx.patterns, ctx.output_specs[task], finished)
     _, payload = yield
     if isinstance(payload, tuple):
         raise_output_error(payload)
@@ -234,9 +233,6 @@ def _keep(
         return tuple(row[1] for row in payload[3])
     rows = output_rows(payload)
     paths = tuple(row.path for row in rows)
-    if not storing:
-        return paths
-
     if spec.inputs:
         ctx.files.fingerprint(token, [ctx.input_specs[task]])
         _, (after,) = yield
@@ -260,6 +256,17 @@ def _keep(
     except StoreError as error:
         ctx.observer.on_warning(task, f"the result was not stored: {error}")
     return paths
+
+
+def _resolve_outputs(ctx: RunContext, task: TaskId, token: int) -> Generator[None, tuple[str, Any], tuple[str, ...]]:
+    """Hold a task that is not stored to its declared outputs, by reading them as the inputs that they are to others."""
+    ctx.files.fingerprint(token, [ctx.output_specs[task]])
+    _, (found,) = yield
+    if found.error is not None:
+        kind, path, reason = found.error
+        missing = kind == "resolve" and not os.path.lexists(ctx.root + path)
+        raise_output_error(("not_produced" if missing else kind, path, reason))
+    return tuple(path for path, _, _ in found.rows())
 
 
 def raise_output_error(payload: tuple[Any, ...]) -> None:
