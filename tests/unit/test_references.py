@@ -1,0 +1,50 @@
+"""The grammar of references (spec 01 §8)."""
+
+from __future__ import annotations
+
+import pytest
+
+from haz import references
+from haz.model import Origin, Reference
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "task", "name"),
+    [
+        ("~:build", "bearing", "build", None),
+        ("^~:build", "siblings", "build", None),
+        ("^:build", "everywhere", "build", None),
+        ("[rust]:build", "tag", "build", "rust"),
+        ("[rust]~:build", "tag_siblings", "build", "rust"),
+        ("core:build", "project", "build", "core"),
+        ("12:0_-", "project", "0_-", "12"),
+        ("Lib:" + "t" * 64, "project", "t" * 64, "Lib"),
+    ],
+)
+def test_each_form_is_read(text, kind, task, name):
+    """REF-001..006, REF-008."""
+    origin = Origin("/f", 1, 2)
+    assert references.parse(text, origin) == Reference(kind, task, name, text, origin)
+    assert references.parse(text + "?") == Reference(kind, task, name, text + "?", None, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "?", "build", ":t", "p:", "~t", "~:", "^t", "^~t", "[t", "[]:t", "[g]t", "[g]~t", "[a][b]:t", "[g]^:t"),
+        *("p~:t", "a:b:c", "a: t", " a:t", "a:t ", "[a&b]:t", "[!a]:t", "[a,b]:t", "*:t", "p:*", "^^:x", "a:b??"),
+        *("ä:t", "a:t\n", "-a:t", "a:" + "t" * 65),
+    ],
+)
+def test_other_spellings_are_refused_with_a_reason(text):
+    """REF-006, REF-007."""
+    with pytest.raises(references.ReferenceSyntaxError) as caught:
+        references.parse(text)
+    assert caught.value.reason
+    assert caught.value.text == text
+
+
+def test_a_bare_word_gets_a_hint():
+    with pytest.raises(references.ReferenceSyntaxError) as caught:
+        references.parse("build")
+    assert caught.value.hint == "did you mean `~:build`?"
