@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import blake3
 import pytest
-from tests.boundary.children import PYTHON, Children, process_state
 
 from haz import _core
+from tests.boundary.children import PYTHON, Children, process_state
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.boundary.children import PYTHON, Children, process_state, wait_until_gone
 
 from haz.errors import SignalError
+from tests.boundary.children import PYTHON, Children, process_state, wait_until_gone
 
 if TYPE_CHECKING:
     from pathlib import Path

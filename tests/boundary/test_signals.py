@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.boundary.children import PYTHON
 
 if TYPE_CHECKING:

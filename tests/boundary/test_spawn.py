@@ -10,9 +10,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.boundary.children import ENV, PYTHON, Children
 
 from haz.errors import NonAbsoluteCwd, SpawnError
+from tests.boundary.children import ENV, PYTHON, Children
 
 if TYPE_CHECKING:
     from pathlib import Path
