@@ -44,6 +44,9 @@ env:
     PYTHONHASHSEED: "0"
 """
 
+# pytest looks for its settings in every parent folder; this ends the search inside the workspace.
+PYTEST = "[pytest]\n"
+
 
 def pip(python: Path, *arguments: str) -> None:
     """Run pip; networks have bad moments, wrong hashes stay wrong."""
@@ -149,7 +152,7 @@ def tasks(package: dict[str, Any], needed: list[str], folder: Path) -> dict[str,
         pytest += ["-p", "no:cacheprovider", *package["tests"]]
         every["test"] = {
             "command": [*beside, *pytest],
-            "inputs": ["**", *excluded(["haz.yml", "out", *manuals]), *inputs],
+            "inputs": ["**", *excluded(["haz.yml", "out", *manuals]), *inputs, "/pytest.ini"],
             "deps": ["~:unpack-check", *deps],
         }
     return every
@@ -200,6 +203,7 @@ def main() -> None:
         described = {"name": name, "tasks": tasks(package, sorted(behind(name, packages)), folder)}
         (folder / "haz.yml").write_text(yaml(described), encoding="utf-8")
         count += len(described["tasks"])
+    (workspace / "pytest.ini").write_text(PYTEST, encoding="utf-8")
     (workspace / ".haz").mkdir(exist_ok=True)
     (workspace / ".haz" / "workspace.yml").write_text(WORKSPACE, encoding="utf-8")
     print(f"{len(packages)} packages with {count} tasks in {workspace}")

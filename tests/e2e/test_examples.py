@@ -161,7 +161,7 @@ def test_polyglot_a_new_word_runs_what_reads_it_and_no_compiler(polyglot: Path) 
     haz(polyglot, "run", "--workspace")
     with edited(polyglot / "words/texts/night.txt", lambda text: text + b"Thorn and north.\n"):
         run = haz(polyglot, "run", "--workspace")
-    assert sorted(run.fresh) == ["release:bundle", "site:build", "site:check", "words:build"]
+    assert sorted(run.fresh) == ["release:bundle", "release:default", "site:build", "site:check", "words:build"]
     assert sorted(run.cached) == sorted(POLYGLOT - set(run.fresh))
     assert "<li>north thorn</li>" in (polyglot / "site/out/index.html").read_text(encoding="utf-8")
 
