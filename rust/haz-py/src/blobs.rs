@@ -70,7 +70,7 @@ impl Blobs {
     }
 
     fn restore(&self, token: u64, rows: Vec<Bound<'_, PyTuple>>, streams: Vec<([u8; 32], u64)>) -> PyResult<()> {
-        let rows = rows.iter().map(row_of).collect::<PyResult<Vec<Row>>>()?;
+        let rows = rows.into_iter().map(|row| row_of(&row)).collect::<PyResult<Vec<Row>>>()?;
         let (blobs, queue) = (Arc::clone(&self.inner), self.queue.clone());
         self.tree.spawn(move || {
             let answer = blobs.restore(&rows, &streams);
