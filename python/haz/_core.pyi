@@ -18,7 +18,10 @@ def digest_bytes(data: bytes, algorithm: str = "blake3") -> bytes:
     """Digest of `data`."""
 
 def digest_files(paths: Sequence[str], algorithm: str = "blake3") -> list[bytes | FileSystemError]:
-    """Digest of each file's content, in the order given, read in parallel. A file that cannot be read yields its error."""
+    """Digest of each regular file's content, in the order given, read in parallel.
+
+    A file that cannot be read, or is no regular file, yields its error.
+    """
 
 def publish(path: str, data: bytes) -> None:
     """Write `data` to a unique sibling of `path` and rename it there: readers see the old file or the whole new one.
@@ -83,7 +86,10 @@ class Inputs:
 
     @property
     def error(self) -> tuple[str, str, str] | None:
-        """`(kind, workspace path, reason)`; kind is `resolve`, `read`, `not_regular` or `outside`. The first in path order."""
+        """`(kind, workspace path, reason)`; kind is `resolve`, `read`, `not_regular` or `outside`. The first in path order.
+
+        The path of an `outside` that a glob ran into is that of the link, not of what matched behind it.
+        """
 
     def rows(self) -> list[tuple[str, bytes, bool]]:
         """`(workspace path, digest, executable)` of each file, once, sorted by path bytes."""
@@ -126,12 +132,15 @@ class Blobs:
         sorted by path bytes, each path once; or, when it failed, a tuple `(kind, path, reason)` with kind
         `not_produced`, `not_regular`, `resolve`, `mode` or `store`. The kinds are tried in that order: what is wrong
         with the outputs is told before what is wrong with the store, and with `store` the rows are a fourth member.
+        The path is empty where a captured stream could not be stored. An output that `restore` would refuse is a
+        `store` failure. Globs keep links as they are, dangling ones too.
         """
 
     def restore(self, token: int, rows: Sequence[tuple[Any, ...]], streams: Sequence[tuple[bytes, int]]) -> None:
         """Put outputs in place as the rows say and verify the stream blobs.
 
-        An output that already has the right bytes and mode is left untouched. Everything is verified against its
+        A blob that does not have its digest is removed from the store. An output that already has the right bytes and
+        mode is left untouched. Everything is verified against its
         digest and staged before the first output is renamed into place. A path that leaves the workspace, runs through
         a symlinked parent, or into `.git` or `.haz` is refused.
         Event `("restored", token, (written, kept, contents))`: counts, and per stream its bytes when it is at most

@@ -80,3 +80,10 @@ def test_a_name_that_is_not_utf_8_is_a_file_like_any_other(tmp_path: Path) -> No
     (error,) = _core.digest_files([name + "no"])
     assert isinstance(error, FileSystemError)
     assert error.path == name + "no"
+
+
+def test_a_fifo_is_an_error_and_nobody_waits_for_its_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (error,) = _core.digest_files([str(tmp_path / "fifo")])
+    assert isinstance(error, FileSystemError)
+    assert error.reason == "is not a regular file"

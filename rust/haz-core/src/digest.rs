@@ -5,9 +5,9 @@
 //! while each piece is still in the processor's cache.
 
 use std::cell::RefCell;
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -119,7 +119,7 @@ pub fn digest_bytes(bytes: &[u8], algorithm: Algorithm) -> Digest {
 /// said, and only a hint: it decides how the file is read, never how far.
 ///
 /// # Errors
-/// What reading answers; a directory is an error.
+/// What reading answers.
 pub fn digest_open(file: &File, size: u64, algorithm: Algorithm) -> io::Result<Digest> {
     if algorithm == Algorithm::Blake3 && size >= LARGE {
         match digest_tree(file, size) {
@@ -132,14 +132,20 @@ pub fn digest_open(file: &File, size: u64, algorithm: Algorithm) -> io::Result<D
     digest_stream(file, algorithm)
 }
 
-/// Digest of the file at `path`, links followed.
+/// Open for reading without ever waiting for the other end of a FIFO that took the file's place.
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(io::Error::other("is not a regular file")) }
+}
+
+/// Digest of the regular file at `path`, links followed.
 ///
 /// # Errors
 /// The operation that failed: `open` or `read`.
 pub fn digest_file(path: &Path, algorithm: Algorithm) -> Result<Digest, FsError> {
-    let file = File::open(path).map_err(|error| FsError::new("open", path, error))?;
-    let size = file.metadata().map_err(|error| FsError::new("read", path, error))?.len();
-    digest_open(&file, size, algorithm).map_err(|error| FsError::new("read", path, error))
+    let (file, metadata) = open_regular(path).map_err(|error| FsError::new("open", path, error))?;
+    digest_open(&file, metadata.len(), algorithm).map_err(|error| FsError::new("read", path, error))
 }
 
 /// Digest of each file, in the order given, read in parallel on rayon's current pool.
@@ -264,7 +270,7 @@ mod tests {
         let answers = digest_files(&[good, space.path().join("none"), space.path().to_path_buf()], Algorithm::Sha256);
         assert_eq!(*answers[0].as_ref().unwrap(), digest_bytes(b"x", Algorithm::Sha256));
         assert_eq!(answers[1].as_ref().unwrap_err().operation, "open");
-        assert_eq!(answers[2].as_ref().unwrap_err().source.kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(answers[2].as_ref().unwrap_err().reason(), "is not a regular file");
     }
 
     proptest! {

@@ -5,17 +5,17 @@ pub mod walk;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use rayon::prelude::*;
 
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::digest::{Algorithm, Digest, digest_bytes, open_regular};
 use crate::error::reason;
 use crate::glob::PatternSet;
 pub use memo::Memo;
@@ -61,15 +61,15 @@ impl Inputs {
 /// `H(u32(n) ‖ n × (H(content) ‖ u8(executable) ‖ u32(length of path) ‖ path))`; numbers are big-endian.
 fn section<'a>(algorithm: Algorithm, rows: impl ExactSizeIterator<Item = &'a Row>) -> Digest {
     let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
-    let mut hasher = Hasher::new(algorithm);
-    hasher.update(&number(rows.len()));
+    let mut framed = Vec::with_capacity(4 + rows.len() * 80);
+    framed.extend(number(rows.len()));
     for row in rows {
-        hasher.update(&row.digest);
-        hasher.update(&[u8::from(row.executable)]);
-        hasher.update(&number(row.path.len()));
-        hasher.update(&row.path);
+        framed.extend(row.digest);
+        framed.push(u8::from(row.executable));
+        framed.extend(number(row.path.len()));
+        framed.extend(&row.path);
     }
-    hasher.finish()
+    digest_bytes(&framed, algorithm)
 }
 
 impl Tree {
@@ -161,13 +161,6 @@ fn note(first: &mut HashMap<u32, Problem>, spec: u32, problem: Problem) {
     if problem < *known {
         *known = problem;
     }
-}
-
-/// Open for reading without ever waiting for the other end of a FIFO that took the file's place.
-pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_file() { Ok((file, metadata)) } else { Err(io::Error::other("is not a regular file")) }
 }
 
 /// The digest of a file's content, links followed, with the state it belongs to.

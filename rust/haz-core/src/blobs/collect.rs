@@ -8,10 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use rayon::prelude::*;
 
 use super::{Blobs, Row, Stream};
+use crate::digest::open_regular;
 use crate::error::{FsError, reason};
 use crate::glob::PatternSet;
+use crate::tree::digest_state;
 use crate::tree::walk::{Found, Kind, Links, Resolution, is_absence, resolve};
-use crate::tree::{digest_state, open_regular};
 
 /// Why outputs could not be collected; in the order in which they are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

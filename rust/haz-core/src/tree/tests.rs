@@ -1,7 +1,6 @@
 //! Resolution against real directories.
 
 use super::*;
-use crate::digest::digest_bytes;
 use crate::glob::{Entry, check_pattern};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::symlink;
