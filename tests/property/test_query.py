@@ -41,6 +41,7 @@ def compiled(glob):
 @example("/{a/**,b}/c", "/a/c")
 @example("/a/{,b}", "/a/*")
 @example("/{a,}/*", "/?")
+@example("/{a,}/b", "/{,c}/b")
 @example("/**", "/..a")
 @example("/.", "/?")
 def test_two_patterns_meet_when_a_path_belongs_to_both(left, right):
