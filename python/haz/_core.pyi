@@ -14,6 +14,27 @@ from typing import Any, final
 
 from haz.errors import FileSystemError
 
+__all__ = [
+    "Blobs",
+    "Finished",
+    "Inputs",
+    "Node",
+    "PatternSet",
+    "Processes",
+    "Queue",
+    "Tree",
+    "check_pattern",
+    "deliver_signals",
+    "digest_bytes",
+    "digest_files",
+    "escape_pattern",
+    "install_signal_handlers",
+    "json_dumps",
+    "json_loads",
+    "publish",
+    "yaml_parse",
+]
+
 def digest_bytes(data: bytes, algorithm: str = "blake3") -> bytes:
     """Digest of `data`."""
 
