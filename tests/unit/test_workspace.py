@@ -370,6 +370,26 @@ def test_a_problem_in_a_task_names_the_task(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("inputs: [*.c]", "must be quoted"),
+        ("a:\n\t- b", "spaces"),
+        ("a: foo: bar", "indentation"),
+        ("a: @x", "must be quoted"),
+        ('a: "\\q"', "single quotes"),
+        ("a:\n  - [a-z].c", "must be quoted"),
+        ("a: [{b}/c]", "must be quoted"),
+        ("a: 1\n---\nb: 1", "`---`"),
+    ],
+)
+def test_errors_of_yaml_say_what_usually_is_behind_them(text, hint, tmp_path):
+    write_tree(tmp_path, {MARKER: text})
+    (problem,) = workspace.load_tolerant(str(tmp_path))[1]
+    assert problem.code == "haz::cfg::yaml"
+    assert hint in problem.help
+
+
+@pytest.mark.parametrize(
     ("files", "code", "words"),
     [
         (
