@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from haz import workspace
@@ -320,7 +323,13 @@ def test_a_collision_names_the_task_and_all_overlays(tmp_path):
 
 def test_files_that_are_no_overlays_are_told_and_not_read(tmp_path):
     """O28."""
-    odd = {".haz/tasks/a.yaml": "!", ".haz/tasks/my file.yml": "!", ".haz/tasks/_x.yml": "!", ".haz/tasks/sub/": ""}
+    odd = {
+        ".haz/tasks/.gitkeep": "",
+        ".haz/tasks/a.yaml": "!",
+        ".haz/tasks/my file.yml": "!",
+        ".haz/tasks/_x.yml": "!",
+        ".haz/tasks/sub/": "",
+    }
     write_tree(tmp_path, {MARKER: "projects: []\n", **odd, ".haz/tasks/link.yml": "-> a.yaml"})
     _, diagnostics = workspace.load_tolerant(str(tmp_path))
     assert {(problem.code, problem.severity) for problem in diagnostics} == {("haz::cfg::050", "warning")}
@@ -428,3 +437,22 @@ def test_places_without_lines_get_them_from_the_file(tmp_path):
     assert problem.span == bare.replace(source=((1, "one"), (2, "two"), (3, "three")))
     assert problem.related == (gone, problem.span)
     assert other == Diagnostic("c", "m")
+
+
+def test_loading_imports_nothing_heavy():
+    code = "import sys; before = set(sys.modules); import haz.workspace; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {
+        "re",
+        "json",
+        "typing",
+        "dataclasses",
+        "enum",
+        "functools",
+        "collections",
+        "pathlib",
+        "textwrap",
+        "difflib",
+    }
+    assert heavy.isdisjoint(done.stdout.split())
+    assert "haz.workspace" in done.stdout.split()
