@@ -364,6 +364,24 @@ def test_all_errors_of_all_files_are_told_at_once(tmp_path):
     assert caught.value.header == "11 configuration error(s) found"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nam: lib",
+        "name: lib\ntask: {t: {command: [x]}}",
+        "name: lib\ntasks: {t: {comand: [x]}}",
+        "name: lib\ntasks: {t: {command: [x], mutex: {nane: db, mode: shared}}}",
+        "name: lib\ntasks: {t: {command: [x], retries: {maxx: 3}}}",
+    ],
+)
+def test_a_misspelt_key_is_one_error_and_not_two(text, tmp_path):
+    """CFG-004."""
+    write_tree(tmp_path, {MARKER: "projects: [/lib]\n", "lib/haz.yml": text})
+    (problem,) = workspace.load_tolerant(str(tmp_path))[1]
+    assert problem.code == "haz::cfg::004"
+    assert "did you mean" in problem.help
+
+
 def test_broken_projects_are_told_even_when_the_settings_are_unreadable(tmp_path):
     write_tree(tmp_path, {MARKER: "projects: [\n", ".haz/tasks/o.yml": "x: 1\n"})
     loaded, diagnostics = workspace.load_tolerant(str(tmp_path))
