@@ -31,7 +31,6 @@ def o(text):
     return {OVERLAY: text}
 
 
-# ruff: noqa: E501 - a row is a line
 # fmt: off
 # Title, files, code, message, line and column (None where no file is to blame).
 BROKEN = [
