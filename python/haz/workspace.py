@@ -16,10 +16,12 @@ from haz.names import identifier_problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from haz.config.declarations import OverlayDeclaration, ProjectDeclaration
     from haz.diagnostics import Span
 
-__all__ = ["bearing", "find_root", "load", "load_tolerant"]
+__all__ = ["bearing", "find_root", "load", "load_tolerant", "with_sources"]
 
 OVERLAYS = ".haz/tasks"
 # Stands in for an action that was reported as wrong; no such workspace is ever run.
@@ -53,19 +55,46 @@ def load_tolerant(start: str) -> tuple[Workspace | None, tuple[Diagnostic, ...]]
     return workspace, (*root.warnings, *loader.diagnostics)
 
 
+def with_sources(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Add the lines of the files to places that know only line and column, as those of the graph do."""
+    sources: dict[str, Source | None] = {}
+
+    def complete(span: Span) -> Span:
+        if span.source:
+            return span
+        if span.file not in sources:
+            try:
+                with open(span.file, "rb") as file:
+                    sources[span.file] = Source(span.file, file.read())
+            except OSError:
+                sources[span.file] = None
+        source = sources[span.file]
+        return span if source is None else source.span_at(span.line, span.column, span.length, span.label)
+
+    return tuple(
+        problem.replace(
+            span=None if problem.span is None else complete(problem.span),
+            related=tuple(complete(span) for span in problem.related),
+        )
+        for problem in diagnostics
+    )
+
+
 def bearing(workspace: Workspace, cwd: str) -> str | None:
     """Name the project that `cwd` is in: of nested ones the deepest. None outside of all. EXEC-022."""
     try:
         here = os.path.realpath(cwd, strict=True)
     except OSError:
         return None
-    best: tuple[int, str] | None = None
-    for name, project in workspace.projects.items():
-        root = os.path.realpath(workspace.root + project.root)
-        inside = here == root or here.startswith(root if root.endswith("/") else root + "/")
-        if inside and (best is None or len(root) > best[0]):
-            best = len(root), name
-    return None if best is None else best[1]
+    base = "" if workspace.root == "/" else workspace.root
+    path = "" if here == workspace.root else here[len(base) :] if here.startswith(f"{base}/") else None
+    # Project roots are physical since they were loaded, so only the cwd had to be resolved.
+    names = {project.root: name for name, project in workspace.projects.items()}
+    while path is not None:
+        if path in names:
+            return names[path]
+        path = path.rpartition("/")[0] if path else None
+    return None
 
 
 class _Loader:
@@ -143,6 +172,8 @@ class _Loader:
         overlays = []
         for entry in listed:
             name = entry.name.removesuffix(".yml")
+            if entry.name.startswith(".") and not entry.name.endswith((".yml", ".yaml")):
+                continue  # `.gitkeep` and the like are nobody's attempt at an overlay
             reason = _overlay_problem(entry)
             if reason is not None:
                 message = f"{entry.path} is not read as an overlay: {reason}"
@@ -196,6 +227,7 @@ class _Loader:
 
 
 def _overlay_problem(entry: os.DirEntry[str]) -> str | None:
+    """Why a directory entry is no overlay."""
     if entry.is_symlink():
         return "it is a symbolic link"
     if not entry.is_file(follow_symlinks=False):
