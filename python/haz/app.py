@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 
@@ -20,7 +21,7 @@ from haz.observers.presenter import Presenter
 from haz.run_task import RunContext, host_environment, now_ms, patterns_of
 from haz.schedule import Schedule
 from haz.supervise import KILL
-from haz.workspace import bearing, load
+from haz.workspace import bearing, load, with_sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,10 +69,21 @@ class Loaded(Record):
 
 def open_workspace(directory: str) -> Loaded:
     """Load and validate the workspace that `directory` lies in. Raises `LoadError` with everything that is wrong."""
+    # Loading makes many objects and no garbage: looking for it would cost a quarter of the time.
+    gc.disable()
+    try:
+        return _open(directory)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _open(directory: str) -> Loaded:
     workspace = load(directory)
     graph, problems = build(workspace, _core.PatternSet)
     if problems:
-        raise LoadError(problems, GRAPH_HEADER)
+        header = f"{GRAPH_HEADER}: {len(problems)} error(s) during DAG construction"
+        raise LoadError(with_sources(problems), header)
     return Loaded(workspace, graph, bearing(workspace, directory))
 
 
