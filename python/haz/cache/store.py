@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from haz import _core
 from haz._record import Record
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from haz._core import Blobs, Finished, PatternSet
 
 REPLAY_CHUNK = 1 << 20
+# Seconds; see `_note_use`.
+USE_RESOLUTION = 86_400
 
 
 class Hit(Record):
-    """An entry whose manifest is sound and whose blobs are all there."""
+    """An entry whose manifest is sound and whose blobs are all there. `used_at`: last noted use, epoch seconds."""
 
     manifest: Manifest
+    used_at: float = 0.0
 
 
 class Miss(Record):
@@ -48,6 +52,7 @@ class Store:
         path = formats.entry_path(self.cache, self.algorithm, key)
         try:
             with open(path, "rb", buffering=0) as file:
+                used_at = os.fstat(file.fileno()).st_mtime
                 data = file.read()
         except FileNotFoundError:
             return Miss(key, "no entry")
@@ -59,11 +64,12 @@ class Store:
             return Miss(key, error.label, str(error))
         if not self._blobs.present(manifest.blobs):
             return Miss(key, "corrupt entry", "a blob is missing or has another size")
-        return Hit(manifest)
+        return Hit(manifest, used_at)
 
     def restore(self, token: int, hit: Hit) -> None:
         """Submit the restore of a hit; see `_core.Blobs.restore` for the event."""
         manifest = hit.manifest
+        self._note_use(hit)
         rows: list[tuple[Any, ...]] = [
             ("file", row.path, row.digest, row.size, row.mode)
             if isinstance(row, FileRow)
@@ -72,6 +78,15 @@ class Store:
         ]
         streams = [(manifest.stdout.digest, manifest.stdout.size), (manifest.stderr.digest, manifest.stderr.size)]
         self._blobs.restore(token, rows, streams)
+
+    def _note_use(self, hit: Hit) -> None:
+        """Keep the last use in the manifest's mtime, to the day: collection goes by it, and most hits write nothing."""
+        if time.time() - hit.used_at > USE_RESOLUTION:
+            # A cache that cannot be written is collected by nobody, so the date does not matter there.
+            try:
+                os.utime(formats.entry_path(self.cache, self.algorithm, hit.manifest.key))
+            except OSError:
+                return
 
     def read_stream(self, blob: Blob) -> Iterator[bytes]:
         """Yield a stream blob in pieces. Raises `FileSystemError`."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from haz import __version__
-from haz.cli import check, init, run
+from haz.cli import cache, check, init, query, run
 from haz.cli.parsing import StrictCommand
 from haz.errors import UsageError
 from haz.streams import Writer
@@ -47,8 +47,11 @@ def top(
             raise UsageError(f"cannot change to directory {directory}: {error.strerror}") from error
 
 
-for module in (run, check, init):
+for module in (run, check, query, init):
     application.command(module.NAME, help=module.__doc__, cls=StrictCommand, context_settings=CONTEXT)(module.command)
+
+
+application.add_typer(cache.application, name=cache.NAME, context_settings=CONTEXT)
 
 
 def command() -> typer.core.TyperGroup:

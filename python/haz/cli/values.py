@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haz.cli.report import Colour
+from haz.config import _values as grammar
 from haz.errors import UsageError
 from haz.references import parse
 
@@ -38,6 +39,22 @@ def at_least_one(option: str, text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise UsageError(f"{option}: '{text}' is not a whole number of at least 1")
     return int(text)
+
+
+def age(option: str, text: str | None) -> int | None:
+    """Check a duration in whole seconds (CFG-034)."""
+    try:
+        return None if text is None else grammar.age(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: '{text}' is not a duration: {error}", "for example 30d, 12h or 1w2d") from error
+
+
+def size(option: str, text: str | None) -> int | None:
+    """Check a number of bytes (CFG-035)."""
+    try:
+        return None if text is None else grammar.size(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: '{text}' is not a size: {error}", "for example 1024, 500MB or 2GiB") from error
 
 
 def references(texts: list[str] | None) -> tuple[Reference, ...]:

@@ -1,0 +1,311 @@
+"""What may go: inspection, cleaning and verification of a cache directory (CACHE-021, CACHE-022, AUX-017..028).
+
+An entry is *corrupt* when its manifest cannot be used or a blob of it is missing; blobs that no entry names are
+*unreferenced*. Entries go before blobs, and blobs young enough to belong to a store in progress stay, so that cleaning
+is safe beside running hazes: at worst a lookup that came too late is a miss.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from haz import _core
+from haz._record import Record
+from haz.cache.formats import BLOBS, ENTRIES, HASH_IDS, KEY_REVISION
+from haz.cache.manifest import ManifestError, decode
+from haz.errors import FileSystemError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from haz.cache.manifest import Manifest
+
+# Seconds. A temporary file younger than this may still be written to; a blob that young may be about to get its name
+# into a manifest. Too short a time for a blob costs a miss, never a wrong byte.
+TEMPORARY_GRACE = 3600
+BLOB_GRACE = 5
+TEMPORARY = ".haz-tmp-"
+
+
+class Entry(Record):
+    """One entry as found. `manifest` is None when it is corrupt, `why` says what is wrong with it.
+
+    `used_at` is the last use in seconds since the epoch: a store, or a hit at most a day before.
+    """
+
+    path: str
+    algorithm: str
+    name: str
+    used_at: float
+    manifest: Manifest | None
+    why: str = ""
+
+    @property
+    def created_at(self) -> int:
+        return 0 if self.manifest is None else self.manifest.created_at // 1000
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of distinct content that the entry names."""
+        return 0 if self.manifest is None else sum(dict(self.manifest.blobs).values())
+
+
+class BlobFile(Record):
+    """One blob as found; `size` in bytes, `changed_at` in seconds since the epoch."""
+
+    path: str
+    algorithm: str
+    name: str
+    size: int
+    changed_at: float
+
+
+class Trouble(Record):
+    """Something that could not be read or removed (AUX-028)."""
+
+    action: str
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"failed to {self.action} at: {self.path}: {self.reason}"
+
+
+class Inspection:
+    """Everything in a cache directory, read once and never changed. A missing directory has nothing."""
+
+    def __init__(self, cache: str) -> None:
+        self.cache = cache
+        self.entries: list[Entry] = []
+        self.blobs: list[BlobFile] = []
+        self.temporary: list[BlobFile] = []
+        self.troubles: list[Trouble] = []
+        for algorithm in HASH_IDS:
+            for item in self._files(f"{cache}/{BLOBS}/{algorithm}", algorithm):
+                (self.temporary if item.name.startswith(TEMPORARY) else self.blobs).append(item)
+        self._sizes = {(blob.algorithm, blob.name): blob.size for blob in self.blobs}
+        for algorithm in HASH_IDS:
+            for item in self._files(f"{cache}/{ENTRIES}/{algorithm}", algorithm):
+                if item.name.startswith(TEMPORARY):
+                    self.temporary.append(item)
+                else:
+                    self.entries.append(self._entry(item))
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of all files at any depth, strays included; links and directories count nothing."""
+        total = 0
+        for folder, _, names in os.walk(self.cache):
+            for name in names:
+                try:
+                    status = os.lstat(f"{folder}/{name}")
+                except FileNotFoundError:
+                    continue
+                if (status.st_mode & 0o170000) == 0o100000:
+                    total += status.st_size
+        return total
+
+    def _files(self, directory: str, algorithm: str) -> Iterator[BlobFile]:
+        for shard in self._listing(directory):
+            if not shard.is_dir(follow_symlinks=False):
+                continue
+            for item in self._listing(shard.path):
+                try:
+                    status = item.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                yield BlobFile(item.path, algorithm, item.name, status.st_size, status.st_mtime)
+
+    def _listing(self, directory: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(directory) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self.troubles.append(Trouble("read cache shard", directory, error.strerror or str(error)))
+            return []
+
+    def _entry(self, item: BlobFile) -> Entry:
+        try:
+            key = bytes.fromhex(item.name)
+            with open(item.path, "rb") as file:
+                manifest = decode(file.read(), key, item.algorithm)
+        except FileNotFoundError:
+            return Entry(item.path, item.algorithm, item.name, item.changed_at, None, "no entry")
+        except OSError as error:
+            self.troubles.append(Trouble("read entry manifest", item.path, error.strerror or str(error)))
+            return Entry(item.path, item.algorithm, item.name, item.changed_at, None, str(error))
+        except ManifestError as error:
+            return Entry(item.path, item.algorithm, item.name, item.changed_at, None, str(error))
+        except ValueError:
+            return Entry(item.path, item.algorithm, item.name, item.changed_at, None, "its name is not a key")
+        for digest, size in manifest.blobs:
+            if self._sizes.get((item.algorithm, digest.hex())) != size:
+                why = f"blob {digest.hex()} is missing or has another size"
+                return Entry(item.path, item.algorithm, item.name, item.changed_at, None, why)
+        return Entry(item.path, item.algorithm, item.name, item.changed_at, manifest)
+
+    @property
+    def sound(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.manifest is not None]
+
+    @property
+    def corrupt(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.manifest is None]
+
+    def unreferenced(self, kept: list[Entry]) -> list[BlobFile]:
+        """Blobs that none of the given entries names."""
+        named = {
+            (entry.algorithm, digest.hex()) for entry in kept if entry.manifest for digest, _ in entry.manifest.blobs
+        }
+        return [blob for blob in self.blobs if (blob.algorithm, blob.name) not in named]
+
+
+def info_text(inspection: Inspection) -> str:
+    """Render `haz cache info` (AUX-019)."""
+    sound = inspection.sound
+    lines = [
+        f"cache root: {inspection.cache}",
+        f"well-formed entries: {len(sound)}",
+        f"corrupt entries: {len(inspection.corrupt)}",
+        f"orphan tmp directories: {len(inspection.temporary)}",
+        "orphan restore directories: 0",
+        f"total bytes: {inspection.total_bytes}",
+    ]
+    if sound:
+        lines.append("by schema:")
+        for algorithm in HASH_IDS:
+            count = sum(entry.algorithm == algorithm for entry in sound)
+            if count:
+                lines.append(f"  (revision={KEY_REVISION}, hash={algorithm}): {count}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+class Cleaning(Record):
+    """What a cleaning will remove: `evicted` entries with the pass that names them, then blobs and temporary files."""
+
+    inspected: int
+    evicted: tuple[tuple[Entry, str], ...]
+    blobs: tuple[BlobFile, ...]
+    temporary: tuple[BlobFile, ...]
+
+
+def plan_cleaning(
+    inspection: Inspection,
+    *,
+    soft: bool = False,
+    max_age: int | None = None,
+    max_size: int | None = None,
+    now: float | None = None,
+) -> Cleaning:
+    """Choose what goes, in the passes of AUX-023: soft, age, size. Ages are seconds since the last use (02 §10.18)."""
+    moment = time.time() if now is None else now
+    evicted: list[tuple[Entry, str]] = []
+    if soft:
+        evicted += [(entry, "--soft") for entry in inspection.corrupt]
+    kept = inspection.sound
+    if max_age is not None:
+        evicted += [(entry, "--max-age") for entry in kept if entry.used_at < moment - max_age]
+        kept = [entry for entry in kept if entry.used_at >= moment - max_age]
+    if max_size is not None:
+        gone = _oldest_beyond(kept, max_size)
+        evicted += [(entry, "--max-size") for entry in gone]
+        names = {entry.path for entry in gone}
+        kept = [entry for entry in kept if entry.path not in names]
+    blobs: list[BlobFile] = []
+    if evicted or soft:
+        named_by = kept if soft else [*kept, *inspection.corrupt]
+        blobs = [blob for blob in inspection.unreferenced(named_by) if blob.changed_at < moment - BLOB_GRACE]
+    temporary = [item for item in inspection.temporary if item.changed_at < moment - TEMPORARY_GRACE] if soft else []
+    return Cleaning(len(inspection.entries), tuple(evicted), tuple(blobs), tuple(temporary))
+
+
+def _oldest_beyond(entries: list[Entry], limit: int) -> list[Entry]:
+    """Return the least recently used entries without which the content of the others fits; shared blobs count once."""
+    users: dict[tuple[str, bytes], int] = {}
+    total = 0
+    for entry in entries:
+        assert entry.manifest is not None
+        for digest, size in dict(entry.manifest.blobs).items():
+            key = entry.algorithm, digest
+            if key not in users:
+                total += size
+            users[key] = users.get(key, 0) + 1
+    gone = []
+    for entry in sorted(entries, key=lambda entry: (entry.used_at, entry.name)):
+        if total <= limit:
+            break
+        assert entry.manifest is not None
+        gone.append(entry)
+        for digest, size in dict(entry.manifest.blobs).items():
+            key = entry.algorithm, digest
+            users[key] -= 1
+            if not users[key]:
+                total -= size
+    return gone
+
+
+def clean(cleaning: Cleaning, complain: Callable[[Trouble], None]) -> Cleaning:
+    """Remove what was planned, entries first; returns what really went (AUX-028)."""
+
+    def remove(path: str, what: str) -> bool:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            complain(Trouble(f"remove {what}", path, error.strerror or str(error)))
+            return False
+        return True
+
+    return Cleaning(
+        cleaning.inspected,
+        tuple(pair for pair in cleaning.evicted if remove(pair[0].path, "cache entry")),
+        tuple(blob for blob in cleaning.blobs if remove(blob.path, "blob")),
+        tuple(item for item in cleaning.temporary if remove(item.path, "orphan tmp directory")),
+    )
+
+
+def cleaning_text(cleaning: Cleaning, *, dry_run: bool) -> str:
+    """Render the report of `haz cache clean` (AUX-024)."""
+    verb, orphans, size = ("would evict", "noted", "projected") if dry_run else ("evicted", "removed", "reclaimed")
+    counts = {mode: sum(m == mode for _, m in cleaning.evicted) for mode in ("--soft", "--max-age", "--max-size")}
+    lines = ["dry-run: AUX-024 plan only, no entries removed."] if dry_run else []
+    lines.append(f"entries inspected: {cleaning.inspected}")
+    lines += [f"{verb} {mode}: {count}" for mode, count in counts.items()]
+    lines += [
+        f"orphan tmp directories {orphans}: {len(cleaning.temporary)}",
+        f"orphan restore directories {orphans}: 0",
+        f"bytes {size}: {sum(blob.size for blob in (*cleaning.blobs, *cleaning.temporary))}",
+    ]
+    if dry_run and cleaning.evicted:
+        lines.append("dry-run plan:")
+        order = {"--soft": 0, "--max-age": 1, "--max-size": 2}
+        for entry, mode in sorted(cleaning.evicted, key=lambda p: (order[p[1]], p[0].created_at, p[0].name)):
+            place = f"created_at={entry.created_at} footprint={entry.footprint}"
+            lines.append(f"  {entry.name[:8]} {place} mode={mode}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+class Verification(Record):
+    """What `haz cache verify` found: counts, and a line for each defect with the file that has it."""
+
+    entries: int
+    blobs: int
+    defects: tuple[tuple[str, str], ...]
+
+
+def verify(inspection: Inspection) -> Verification:
+    """Check every manifest and the content of every blob, in parallel."""
+    defects = [(entry.path, f"corrupt entry: {entry.why}") for entry in inspection.corrupt]
+    for algorithm in HASH_IDS:
+        blobs = [blob for blob in inspection.blobs if blob.algorithm == algorithm]
+        for blob, digest in zip(blobs, _core.digest_files([b.path for b in blobs], algorithm), strict=True):
+            if isinstance(digest, FileSystemError):
+                defects.append((blob.path, str(digest)))
+            elif digest.hex() != blob.name:
+                defects.append((blob.path, "corrupt blob: the content does not have the digest of its name"))
+    return Verification(len(inspection.entries), len(inspection.blobs), tuple(defects))
