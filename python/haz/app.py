@@ -18,9 +18,10 @@ from haz.observers.buffered import BufferedObserver
 from haz.observers.fanout import FanOut
 from haz.observers.live import LiveObserver
 from haz.observers.presenter import Presenter
-from haz.run_task import RunContext, host_environment, now_ms, patterns_of
+from haz.run_task import RunContext, child_environment, host_environment, now_ms, patterns_of
 from haz.schedule import Schedule
 from haz.supervise import KILL
+from haz.tools import fingerprints
 from haz.workspace import bearing, load, with_sources
 
 TYPE_CHECKING = False
@@ -104,6 +105,7 @@ def execute(
     graph = loaded.graph.restrict(tasks)
     cache = cache_directory(workspace)
     algorithm = settings.hash
+    host = host_environment()
     queue = _core.Queue()
     patterns, input_specs, output_specs = patterns_of(graph.specs)
     files = _core.Tree(queue, workspace.root, algorithm, patterns)
@@ -122,9 +124,15 @@ def execute(
         processes=processes,
         store=Store(cache, algorithm, blobs),
         observer=observer,
-        host=host_environment(),
+        host=host,
         created_at=now_ms(),
         policy=options.policy,
+        tools=fingerprints(
+            graph.specs,
+            workspace.root,
+            algorithm,
+            {task: child_environment(spec, host) for task, spec in graph.specs.items() if spec.tools},
+        ),
         arguments=dict.fromkeys(tasks, options.arguments) if options.arguments else {},
     )
     tasks_in_order = list(input_specs)

@@ -74,7 +74,7 @@ class RunContext(Record):
     created_at: int
     policy: CachePolicy = "read-write"
     arguments: Mapping[TaskId, tuple[str, ...]] = {}
-    tools: Mapping[TaskId, Sequence[tuple[str, bytes]]] = {}
+    tools: Mapping[TaskId, Sequence[tuple[str, bytes]] | BuildKeyError] = {}
 
     def reads_cache(self, spec: TaskSpec) -> bool:
         return spec.cache and self.policy in ("read-write", "read")
@@ -101,8 +101,11 @@ def cache_lookup_phase(
     `streams` are those of the direct hard predecessors in canonical order.
     """
     spec = ctx.specs[task]
+    tools = ctx.tools.get(task, ())
     try:
         raise_input_error(inputs)
+        if isinstance(tools, BuildKeyError):
+            raise tools
         parts = sections(
             spec,
             algorithm=ctx.algorithm,
@@ -111,7 +114,7 @@ def cache_lookup_phase(
             streams=dict(streams),
             host=ctx.host,
             arguments=ctx.arguments.get(task, ()),
-            tools=ctx.tools.get(task, ()),
+            tools=tools,
         )
     except BuildKeyError as error:
         raise BuildKeyFailed(error) from error

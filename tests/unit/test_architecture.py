@@ -14,11 +14,11 @@ import haz
 PACKAGE = Path(haz.__file__).parent
 LAYERS = [
     "_core _record codes diagnostics env errors events model names nearest outcome ports streams",
-    "attempts cache.formats cache.key cache.manifest config cycles exit_code graph graph_build plan query references "
+    "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build plan query references "
     "resolution runtime_graph schedule supervise",
-    "cache.store discovery workspace",
-    "run_task loop observers",
-    "app render report",
+    "cache.collect cache.store discovery workspace",
+    "run_task loop observers tools",
+    "app render report why",
     "cli __main__",
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
