@@ -1,5 +1,6 @@
 //! `haz._core`: the core's functions and classes as Python sees them. Thin on purpose.
 
+mod blobs;
 mod digest;
 mod error;
 mod events;
@@ -16,6 +17,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<events::Queue>()?;
+    blobs::register(module)?;
     digest::register(module)?;
     files::register(module)?;
     finished::register(module)?;

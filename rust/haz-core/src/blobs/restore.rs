@@ -1,0 +1,210 @@
+//! Outputs back in place: all of them verified and staged before the first one appears.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::stage::Staged;
+use super::{Blobs, Row, copy_hashed};
+use crate::digest::{Digest, digest_bytes, digest_open, hex};
+use crate::error::{FsError, reason};
+use crate::tree::digest_state;
+
+/// Streams up to this size (bytes) are handed out with the answer.
+const CONTENT_LIMIT: u64 = 1 << 20;
+
+/// What a restore did.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// Outputs that were put in place.
+    pub written: usize,
+    /// Outputs that were right already and left untouched.
+    pub kept: usize,
+    /// The bytes of each stream, but of those larger than 1 MiB.
+    pub contents: Vec<Option<Vec<u8>>>,
+}
+
+impl From<FsError> for String {
+    fn from(error: FsError) -> Self {
+        error.to_string()
+    }
+}
+
+/// Directories made for a restore, removed again (while they are empty) unless it succeeds.
+#[derive(Default)]
+struct NewDirectories(Vec<PathBuf>);
+
+impl Drop for NewDirectories {
+    fn drop(&mut self) {
+        for directory in self.0.iter().rev() {
+            // One that someone has put a file into meanwhile stays, as it should.
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+impl Blobs {
+    /// Put outputs in place as the rows say, and verify the stream blobs `(digest, size)`. Parallel on the current pool.
+    ///
+    /// # Errors
+    /// What went wrong, in words. No output is ever left half-written, and none is touched before all are staged.
+    pub fn restore(&self, rows: &[Row], streams: &[(Digest, u64)]) -> Result<Restored, String> {
+        self.check_rows(rows)?;
+        self.check_parents(rows)?;
+        let contents =
+            streams.iter().map(|(digest, size)| self.verify(digest, *size)).collect::<Result<Vec<_>, String>>()?;
+        let stale: Vec<bool> = rows.par_iter().map(|row| self.is_stale(row)).collect::<Result<_, String>>()?;
+        let stale: Vec<&Row> = rows.iter().zip(stale).filter_map(|(row, stale)| stale.then_some(row)).collect();
+        let mut made = self.make_parents(&stale)?;
+        let staged: Result<Vec<Staged>, String> = stale.par_iter().map(|row| self.stage_row(row)).collect();
+        for (row, staged) in stale.iter().zip(staged?) {
+            staged.rename(&self.on_disk(row.path()))?;
+        }
+        made.0.clear();
+        Ok(Restored { written: stale.len(), kept: rows.len() - stale.len(), contents })
+    }
+
+    /// Rows come from a manifest that anyone may have written.
+    fn check_rows(&self, rows: &[Row]) -> Result<(), String> {
+        let refuse = |path: &[u8], why: &str| Err(format!("refused to restore {}: {why}", path.escape_ascii()));
+        let mut paths = BTreeSet::new();
+        for row in rows {
+            if let Err(why) = row.check(&self.root) {
+                return refuse(row.path(), why);
+            }
+            if !paths.insert(row.path()) {
+                return refuse(row.path(), "it is listed twice");
+            }
+        }
+        for path in &paths {
+            let slashes = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
+            if let Some((at, _)) = slashes.into_iter().find(|(at, _)| paths.contains(&path[..*at])) {
+                return refuse(path, &format!("{} is listed as a file", path[..at].escape_ascii()));
+            }
+        }
+        Ok(())
+    }
+
+    fn verify(&self, digest: &Digest, size: u64) -> Result<Option<Vec<u8>>, String> {
+        let (file, found) = self.open(digest)?;
+        let content = if size <= CONTENT_LIMIT && found == size {
+            Some(self.read(digest, 0, usize::try_from(size).unwrap_or(usize::MAX))?)
+        } else {
+            None
+        };
+        let actual = match &content {
+            Some(bytes) => Ok(digest_bytes(bytes, self.algorithm())),
+            None => digest_open(&file, found, self.algorithm()),
+        };
+        let actual = actual.map_err(|error| FsError::new("read", self.blob(digest), error))?;
+        self.judge(digest, size, &actual, found)?;
+        Ok(content)
+    }
+
+    /// Whether a blob is what it is called and as long as the manifest says.
+    fn judge(&self, digest: &Digest, size: u64, actual: &Digest, found: u64) -> Result<(), String> {
+        if actual != digest {
+            return Err(self.condemn(digest));
+        }
+        if found != size {
+            return Err(format!("blob {} has {found} bytes, not {size}", hex(digest)));
+        }
+        Ok(())
+    }
+
+    /// Remove a damaged blob, so that the next run stores a good one.
+    fn condemn(&self, digest: &Digest) -> String {
+        let path = self.blob(digest);
+        let removed = match fs::remove_file(&path) {
+            Ok(()) => "removed".to_owned(),
+            Err(error) => format!("not removed: {}", reason(&error)),
+        };
+        format!("blob {} is damaged ({removed})", hex(digest))
+    }
+
+    /// Whether the output at its place differs from its row.
+    fn is_stale(&self, row: &Row) -> Result<bool, String> {
+        let path = self.on_disk(row.path());
+        let found = match fs::symlink_metadata(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(FsError::new("examine", path, error).into()),
+        };
+        if found.is_dir() {
+            return Err(format!("cannot restore {}: a directory is in its place", path.display()));
+        }
+        Ok(match row {
+            Row::Symlink { target, .. } => {
+                !found.is_symlink()
+                    || fs::read_link(&path).ok().is_none_or(|link| link.as_os_str().as_bytes() != target)
+            }
+            Row::File { digest, size, mode, .. } => {
+                !found.is_file()
+                    || found.len() != *size
+                    || found.permissions().mode() & 0o7777 != *mode
+                    || digest_state(self.tree.memo(), &path).ok().is_none_or(|(actual, _)| actual != *digest)
+            }
+        })
+    }
+
+    /// A parent that is a link or no directory is refused, wherever it leads (O19).
+    fn check_parents(&self, rows: &[Row]) -> Result<(), String> {
+        for parent in parents(rows.iter()) {
+            let path = self.on_disk(parent);
+            match fs::symlink_metadata(&path) {
+                Ok(found) if found.is_dir() => {}
+                Ok(found) => {
+                    let what = if found.is_symlink() { "is a symbolic link" } else { "is not a directory" };
+                    return Err(format!("refused to restore through {}: it {what}", path.display()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(FsError::new("examine", path, error).into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn make_parents(&self, rows: &[&Row]) -> Result<NewDirectories, String> {
+        let mut made = NewDirectories::default();
+        for parent in parents(rows.iter().copied()) {
+            let path = self.on_disk(parent);
+            match fs::create_dir(&path) {
+                Ok(()) => made.0.push(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(FsError::new("create directory", path, error).into()),
+            }
+        }
+        Ok(made)
+    }
+
+    fn stage_row(&self, row: &Row) -> Result<Staged, String> {
+        let path = self.on_disk(row.path());
+        let directory = path.parent().unwrap_or(&self.root);
+        let (digest, size, mode) = match row {
+            Row::Symlink { target, .. } => return Ok(Staged::link(directory, target)?),
+            Row::File { digest, size, mode, .. } => (digest, *size, *mode),
+        };
+        let (blob, found) = self.open(digest)?;
+        let (staged, copy) = Staged::file(directory, 0o600)?;
+        let (actual, copied) = copy_hashed(&blob, found, &copy, self.algorithm(), &path)?;
+        self.judge(digest, size, &actual, copied)?;
+        copy.set_permissions(Permissions::from_mode(mode))
+            .map_err(|error| FsError::new("set the mode of", &path, error))?;
+        Ok(staged)
+    }
+}
+
+/// The directories that the rows lie in, each once, outer ones first.
+fn parents<'a>(rows: impl Iterator<Item = &'a Row>) -> BTreeSet<&'a [u8]> {
+    let of_row = |row: &'a Row| {
+        let path = row.path();
+        let slashes = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
+        slashes.map(move |(at, _)| &path[..at])
+    };
+    rows.flat_map(of_row).collect()
+}

@@ -1,0 +1,107 @@
+//! New files under unique hidden names, beside where they shall appear: renamed there whole, or gone without a trace.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::FsError;
+
+/// What every temporary name starts with.
+pub const PREFIX: &str = ".haz-tmp-";
+
+/// A path that is removed again unless it is renamed to its place.
+pub(super) struct Staged {
+    path: Option<PathBuf>,
+}
+
+impl Staged {
+    /// Create an empty file in `directory` that only its owner may open.
+    pub(super) fn file(directory: &Path, mode: u32) -> Result<(Self, File), FsError> {
+        let create = |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
+        Self::create(directory, create)
+    }
+
+    /// Create a symbolic link in `directory`.
+    pub(super) fn link(directory: &Path, target: &[u8]) -> Result<Self, FsError> {
+        Ok(Self::create(directory, |path| symlink(std::ffi::OsStr::from_bytes(target), path))?.0)
+    }
+
+    fn create<T>(directory: &Path, make: impl Fn(&Path) -> io::Result<T>) -> Result<(Self, T), FsError> {
+        loop {
+            let path = directory.join(unique_name());
+            match make(&path) {
+                Ok(handle) => return Ok((Self { path: Some(path) }, handle)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(FsError::new("create", path, error)),
+            }
+        }
+    }
+
+    /// Rename to `target`, replacing what is there.
+    pub(super) fn rename(mut self, target: &Path) -> Result<(), FsError> {
+        if let Some(path) = &self.path {
+            fs::rename(path, target).map_err(|error| FsError::new("rename a new file to", target, error))?;
+        }
+        self.path = None;
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // Already failing for a reason that is told; a leftover is hidden, unique, and collected by age.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Unlike any other process's or thread's name; creation is exclusive all the same.
+fn unique_name() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+    format!("{PREFIX}{:x}-{number:x}-{nanos:x}", process::id())
+}
+
+/// Create a directory with all that lead to it.
+pub(super) fn make_directory(path: &Path) -> Result<(), FsError> {
+    fs::create_dir_all(path).map_err(|error| FsError::new("create directory", path, error))
+}
+
+/// Write `data` to a unique sibling of `path` and rename it there. Missing parent directories are created; not fsynced.
+///
+/// # Errors
+/// The step that failed.
+pub fn publish(path: &Path, data: &[u8]) -> Result<(), FsError> {
+    let parent = path.parent().unwrap_or(Path::new(""));
+    let staged = match Staged::file(parent, 0o666) {
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+            make_directory(parent)?;
+            Staged::file(parent, 0o666)
+        }
+        other => other,
+    };
+    let (staged, mut file) = staged?;
+    file.write_all(data).map_err(|error| FsError::new("write", path, error))?;
+    staged.rename(path)
+}
+
+/// Make `copy` share the blocks of `original`, where the file system can.
+#[cfg(target_os = "linux")]
+pub(super) fn reflink(original: &File, copy: &File) -> bool {
+    use std::os::fd::AsRawFd;
+    // SAFETY: both descriptors are open, and FICLONE takes a descriptor as its argument.
+    unsafe { libc::ioctl(copy.as_raw_fd(), libc::FICLONE, original.as_raw_fd()) == 0 }
+}
+
+/// Make `copy` share the blocks of `original`, where the file system can.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn reflink(_original: &File, _copy: &File) -> bool {
+    false
+}

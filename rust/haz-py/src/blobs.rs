@@ -1,0 +1,153 @@
+//! The content-addressed store for Python.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use haz_core::blobs::{self, CollectError, Row};
+
+use crate::digest::algorithm_of;
+use crate::error::file_system_error;
+use crate::events::{EventQueue, Queue};
+use crate::files::{Tree, push};
+use crate::finished::Finished;
+use crate::glob::{PatternSet, check_spec};
+
+/// A content-addressed store in one directory.
+#[pyclass(frozen, module = "haz._core")]
+struct Blobs {
+    inner: Arc<blobs::Blobs>,
+    tree: Arc<haz_core::tree::Tree>,
+    queue: EventQueue,
+}
+
+#[pymethods]
+impl Blobs {
+    #[new]
+    fn new(
+        queue: &Bound<'_, Queue>,
+        root: PathBuf,
+        directory: PathBuf,
+        algorithm: &str,
+        tree: &Bound<'_, Tree>,
+    ) -> PyResult<Self> {
+        let tree = Arc::clone(&tree.get().inner);
+        if tree.memo().algorithm() != algorithm_of(algorithm)? {
+            return Err(PyValueError::new_err("the tree digests with another algorithm"));
+        }
+        let inner = Arc::new(blobs::Blobs::new(root, directory, Arc::clone(&tree)));
+        Ok(Self { inner, tree, queue: queue.get().inner.clone() })
+    }
+
+    fn present(&self, py: Python<'_>, blobs: Vec<([u8; 32], u64)>) -> bool {
+        py.detach(move || self.inner.present(&blobs))
+    }
+
+    fn collect(
+        &self,
+        token: u64,
+        patterns: &Bound<'_, PatternSet>,
+        spec: u32,
+        streams: Option<&Bound<'_, Finished>>,
+    ) -> PyResult<()> {
+        let patterns = Arc::clone(&patterns.get().inner);
+        check_spec(&patterns, spec)?;
+        let streams = streams.map(|finished| finished.get().streams()).transpose()?;
+        let (blobs, queue) = (Arc::clone(&self.inner), self.queue.clone());
+        self.tree.spawn(move || {
+            let answer = blobs.collect(&patterns, spec, streams.as_ref());
+            push(&queue, "collected", token, move |py| match answer {
+                Ok(rows) => Ok(python_rows(py, &rows)?.into_any()),
+                Err((error, rows)) => collect_error(py, error, &rows),
+            });
+        });
+        Ok(())
+    }
+
+    fn restore(&self, token: u64, rows: Vec<Bound<'_, PyTuple>>, streams: Vec<([u8; 32], u64)>) -> PyResult<()> {
+        let rows = rows.into_iter().map(|row| row_of(&row)).collect::<PyResult<Vec<Row>>>()?;
+        let (blobs, queue) = (Arc::clone(&self.inner), self.queue.clone());
+        self.tree.spawn(move || {
+            let answer = blobs.restore(&rows, &streams);
+            push(&queue, "restored", token, move |py| match answer {
+                Ok(restored) => {
+                    let contents = PyList::empty(py);
+                    for content in &restored.contents {
+                        contents.append(content.as_deref().map(|bytes| PyBytes::new(py, bytes)))?;
+                    }
+                    Ok((restored.written, restored.kept, contents).into_pyobject(py)?.into_any())
+                }
+                Err(text) => Ok(text.into_pyobject(py)?.into_any()),
+            });
+        });
+        Ok(())
+    }
+
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        digest: [u8; 32],
+        offset: u64,
+        length: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes =
+            py.detach(|| self.inner.read(&digest, offset, length)).map_err(|error| file_system_error(&error))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+}
+
+fn python_rows<'py>(py: Python<'py>, rows: &[Row]) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for row in rows {
+        let path = OsStr::from_bytes(row.path());
+        match row {
+            Row::File { digest, size, mode, .. } => {
+                list.append(("file", path, PyBytes::new(py, digest), *size, *mode))?;
+            }
+            Row::Symlink { target, .. } => list.append(("symlink", path, OsStr::from_bytes(target)))?,
+        }
+    }
+    Ok(list)
+}
+
+fn collect_error<'py>(py: Python<'py>, error: CollectError, rows: &[Row]) -> PyResult<Bound<'py, PyAny>> {
+    let CollectError { kind, path, reason } = error;
+    let path = OsString::from_vec(path);
+    if kind == blobs::CollectKind::Store {
+        return Ok((kind.name(), path, reason, python_rows(py, rows)?).into_pyobject(py)?.into_any());
+    }
+    Ok((kind.name(), path, reason).into_pyobject(py)?.into_any())
+}
+
+fn row_of(row: &Bound<'_, PyTuple>) -> PyResult<Row> {
+    let kind: String = row.get_item(0)?.extract()?;
+    match kind.as_str() {
+        "file" => {
+            let (_, path, digest, size, mode): (String, OsString, [u8; 32], u64, u32) = row.extract()?;
+            Ok(Row::File { path: path.into_vec(), digest, size, mode })
+        }
+        "symlink" => {
+            let (_, path, target): (String, OsString, OsString) = row.extract()?;
+            Ok(Row::Symlink { path: path.into_vec(), target: target.into_vec() })
+        }
+        other => Err(PyValueError::new_err(format!("unknown kind of row {other:?}"))),
+    }
+}
+
+/// Write `data` to a unique sibling of `path` and rename it there.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value)]
+fn publish(py: Python<'_>, path: PathBuf, data: &[u8]) -> PyResult<()> {
+    py.detach(|| blobs::publish(&path, data)).map_err(|error| file_system_error(&error))
+}
+
+/// Add this file's functions and classes to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(publish, module)?)?;
+    module.add_class::<Blobs>()
+}
