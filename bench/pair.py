@@ -69,12 +69,22 @@ class BenchError(Exception):
     """A command did not do what the bench measures."""
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of the commands: without the settings of Python, of which `PYTHONDONTWRITEBYTECODE` alone
+    would double the start of haz.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def run(command: Command) -> Run:
     """Run a command once. Raises `BenchError` when it fails or its check does."""
     command.prepare()
+    env = environment()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
-        process = subprocess.Popen(command.argv, cwd=command.cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        process = subprocess.Popen(
+            command.argv, cwd=command.cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -98,8 +108,9 @@ def compare(title: str, a: Command, b: Command, runs: int = RUNS) -> Pair:
     before = os.getloadavg()[0]
     runs_a, runs_b = [], []
     for _ in range(runs):
-        runs_a.append(run(a))
-        runs_b.append(run(b))
+        # The output is checked by now; keeping it would make every later child look as large as this process.
+        runs_a.append(run(a)._replace(out=b""))
+        runs_b.append(run(b)._replace(out=b""))
     return Pair(title, a, b, runs_a, runs_b, (before, os.getloadavg()[0]))
 
 

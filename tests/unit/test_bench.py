@@ -38,6 +38,12 @@ def test_a_run_that_does_something_else_ends_the_bench() -> None:
         pair.run(python("bad", "print('no')", check=wants_yes))
 
 
+def test_settings_of_python_do_not_reach_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    program = "import os; print([name for name in os.environ if name.startswith('PYTHON')])"
+    assert pair.run(python("bare", program)).out == b"[]\n"
+
+
 def test_the_commands_take_turns_after_one_warm_up_each() -> None:
     order: list[str] = []
     a = python("a", "pass", prepare=lambda: order.append("a"))
