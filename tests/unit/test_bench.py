@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import pair, workspace
 
+from bench import pair, workspace
 from haz import graph_build
 from haz import workspace as haz_workspace
 from haz._core import PatternSet

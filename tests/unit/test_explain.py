@@ -30,10 +30,14 @@ def test_files_that_came_went_and_changed() -> None:
 
 
 def test_commands_scripts_and_arguments() -> None:
-    assert told(parts(action=[["command", "a"]]), parts(action=[["command", "b"]])) == ["command ['a'] -> ['b'] changed"]
+    assert told(parts(action=[["command", "a"]]), parts(action=[["command", "b"]])) == [
+        "command ['a'] -> ['b'] changed"
+    ]
     assert told(parts(action=[["shell", "sh", "a"]]), parts(action=[["shell", "sh", "b"]])) == ["the script changed"]
     assert told(parts(action=[["shell", "sh", "a"]]), parts(action=[["shell", "bash", "a"]])) == ["the shell changed"]
-    assert told(parts(action=[["command", "a"]]), parts(action=[["shell", "sh", "a"]])) == ["the kind of action changed"]
+    assert told(parts(action=[["command", "a"]]), parts(action=[["shell", "sh", "a"]])) == [
+        "the kind of action changed"
+    ]
     extra = parts(action=[["command", "a"], ["arguments", "-v"]])
     assert told(parts(action=[["command", "a"]]), extra) == ["arguments [] -> ['-v'] changed"]
 
