@@ -23,6 +23,7 @@ from haz.errors import (
     InputContentReadFailed,
     InputNotARegularFile,
     InputPatternResolutionFailed,
+    MaterialisedOutputPathInvalid,
     OutputDeclaredButNotProduced,
     OutputModeReadFailed,
     OutputNotARegularFile,
@@ -32,6 +33,7 @@ from haz.errors import (
     RestoreFailed,
     SpawnFailed,
     StoreError,
+    StoreFailed,
     WaitError,
     WaitFailed,
 )
@@ -236,6 +238,9 @@ def _keep(
         return tuple(row[1] for row in payload[3])
     rows = output_rows(payload)
     paths = tuple(row.path for row in rows)
+    for path in paths:
+        if not path.startswith("/") or "//" in path or any(part in (".", "..") for part in path.split("/")):
+            raise MaterialisedOutputPathInvalid(path, "it does not name a place in the workspace")
     if spec.inputs:
         ctx.files.fingerprint(token, [ctx.input_specs[task]])
         _, (after,) = yield
@@ -257,7 +262,8 @@ def _keep(
     try:
         ctx.store.publish(manifest)
     except StoreError as error:
-        ctx.observer.on_warning(task, f"the result was not stored: {error}")
+        # The command and its outputs are fine: an uncached success, not a failure (03 §3.6, D5).
+        ctx.observer.on_warning(task, f"the result was not stored: {StoreFailed(error)}")
     return paths
 
 

@@ -202,6 +202,7 @@ ERRORS = {
     "OutputModeReadFailed": ("ok", {"outputs": ("mode", "/p/o", "permission denied")}),
     "OutputNotARegularFile": ("ok", {"outputs": ("not_regular", "/p/o", "is a directory")}),
     "OutputDeclaredButNotProduced": ("ok", {"outputs": ("not_produced", "/p/o", "")}),
+    "MaterialisedOutputPathInvalid": ("ok", {"outputs": [file_row("/p/../o")]}),
 }
 
 
