@@ -61,5 +61,5 @@ class FanOut(RunObserver):
     def on_warning(self, task: TaskId | None, message: str) -> None:
         self._tell("on_warning", task, message)
 
-    def on_run_finished(self, outcome: RunGraphOutcome, duration: float) -> None:
-        self._tell("on_run_finished", outcome, duration)
+    def on_run_finished(self, outcome: RunGraphOutcome, duration: float, signalled: int | None) -> None:
+        self._tell("on_run_finished", outcome, duration, signalled)
