@@ -24,6 +24,11 @@ class StrictGroup(TyperGroup):
         refuse(self.params, ctx, args[:first])
         return super().parse_args(ctx, args)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            raise UsageError(f"'{args[0]}' is no subcommand of {ctx.command_path}, expected {', '.join(self.commands)}")
+        return super().resolve_command(ctx, args)
+
 
 def refuse(params: list[Any], ctx: Any, args: list[str]) -> None:
     """Raise a usage error for an option that is repeated, and for one whose value looks like an option."""
