@@ -31,7 +31,30 @@ JSON = st.recursive(
 )
 # Objects made of the right words with the wrong values get deeper into the reader than noise does.
 WORDS = st.sampled_from(
-    ["task", "run", "outcome", "source", "key", "duration", "miss", "cause", "error", "exit", "version", "haz", "startedAt", "argv", "tasks", "exitCode", "signal", "counts", "misses", "attempt", "phase", "finishedAt"]
+    [
+        "task",
+        "run",
+        "outcome",
+        "source",
+        "key",
+        "duration",
+        "miss",
+        "cause",
+        "error",
+        "exit",
+        "version",
+        "haz",
+        "startedAt",
+        "argv",
+        "tasks",
+        "exitCode",
+        "signal",
+        "counts",
+        "misses",
+        "attempt",
+        "phase",
+        "finishedAt",
+    ]
 )
 VALUES = JSON | st.sampled_from([*log.OUTCOMES, *PHASES, "hit", "fresh", "lib:t", 1, 0, {"upstreamFailed": "a:b"}])
 NEAR = st.dictionaries(WORDS, VALUES | st.dictionaries(WORDS, VALUES, max_size=5), max_size=7)
