@@ -13,7 +13,9 @@ from haz.cache.store import Store
 from haz.errors import LoadError
 from haz.exit_code import exit_code_for
 from haz.graph_build import build
+from haz.history import files as history
 from haz.loop import Loop
+from haz.model import Retries
 from haz.observers.buffered import BufferedObserver
 from haz.observers.fanout import FanOut
 from haz.observers.live import LiveObserver
@@ -27,10 +29,11 @@ from haz.workspace import bearing, load, with_sources
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Literal
 
     from haz.events import RunObserver
     from haz.graph import TaskGraph
-    from haz.model import OutputMode, TaskId, Workspace
+    from haz.model import OutputMode, TaskId, TaskSpec, Workspace
     from haz.outcome import RunGraphOutcome
     from haz.run_task import CachePolicy
 
@@ -38,13 +41,19 @@ GRAPH_HEADER = "task-graph construction failed"
 
 
 class RunOptions(Record):
-    """How to run what was planned. None means: as the workspace says."""
+    """How to run what was planned. None means: as the workspace says.
+
+    `timeout` in seconds and `retries` (extra attempts) hold for every task of the run; 0 switches them off.
+    """
 
     output_mode: OutputMode | None = None
     jobs: int | None = None
     policy: CachePolicy = "read-write"
     fail_fast: bool = False
     arguments: tuple[str, ...] = ()
+    timeout: float | None = None
+    retries: int | None = None
+    order: Literal["canonical", "critical-path"] | None = None
 
 
 class RunReport(Record):
@@ -102,7 +111,7 @@ def execute(
 ) -> RunReport:
     """Run the given tasks, which must be closed over hard predecessors. Takes the process's signals while it lasts."""
     workspace, settings = loaded.workspace, loaded.workspace.settings
-    graph = loaded.graph.restrict(tasks)
+    graph = overridden(loaded.graph.restrict(tasks), options)
     cache = cache_directory(workspace)
     algorithm = settings.hash
     host = host_environment()
@@ -141,12 +150,14 @@ def execute(
         # The input lists come first in the set, so that a number below the count of tasks is a task.
         return [tasks_in_order[number] for number in patterns.matching(path) if number < len(tasks_in_order)]
 
+    order = options.order or settings.order
     schedule = Schedule(
         graph,
         options.jobs or settings.concurrency or len(os.sched_getaffinity(0)),
         settings.tag_caps,
         consumers_of=consumers_of,
-        order=settings.order,
+        order=order,
+        durations=history.durations(workspace.root, graph.nodes) if order == "critical-path" else None,
         fail_fast=options.fail_fast,
     )
     loop = Loop(ctx, schedule, queue, grace=settings.cancel_grace)
@@ -160,8 +171,24 @@ def execute(
         processes.kill_descendants(KILL)
         _core.deliver_signals(None)
     report = RunReport(schedule.outcome(), time.monotonic() - started, processes.spawned, loop.signalled)
-    observer.on_run_finished(report.outcome, report.duration)
+    observer.on_run_finished(report.outcome, report.duration, report.signalled)
     return report
+
+
+def overridden(graph: TaskGraph, options: RunOptions) -> TaskGraph:
+    """Give the tasks of a run the timeout and the retries of its command line; neither is in a cache key."""
+    if options.timeout is None and options.retries is None:
+        return graph
+    specs: dict[TaskId, TaskSpec] = {}
+    for task, spec in graph.specs.items():
+        changes: dict[str, object] = {}
+        # A persistent task is meant to go on, whatever the limit of the others is.
+        if options.timeout is not None and not spec.persistent:
+            changes["timeout"] = options.timeout or None
+        if options.retries is not None:
+            changes["retries"] = (spec.retries or Retries()).replace(max=options.retries) if options.retries else None
+        specs[task] = spec.replace(**changes)
+    return graph.with_specs(specs)
 
 
 class CountedProcesses:

@@ -67,3 +67,8 @@ def close(
             phase, error = "exhausted", f"{error}, attempt {attempt} of {limit}"
     code = None if status is None or timed_out else status.code
     return TaskRun(attempt, phase, started_at, max(started_at, finished_at), error, code)
+
+
+def broken(error: str, *, attempt: int, started_at: int, finished_at: int, exit_code: int | None) -> TaskRun:
+    """Return the record of an attempt whose pipeline broke; it is never repeated (03 §13.4)."""
+    return TaskRun(attempt, "failed", started_at, max(started_at, finished_at), error, exit_code)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import ClassVar, Literal
 
     from haz.diagnostics import Diagnostic
-    from haz.model import TaskId
+    from haz.model import TaskId, TaskRun
 
 
 class HazError(Exception):
@@ -199,11 +199,13 @@ class StoreError(HazError):
 class RunTaskError(HazError):
     """The lifecycle of a task could not be carried through; the cause is chained where there is one (seed 000).
 
-    A command that ran and failed is never a `RunTaskError`.
+    A command that ran and failed is never a `RunTaskError`. `attempts` are those that the task had had, the one that
+    broke included.
     """
 
     exit_code = 1
     code = "haz::exec::task"
+    attempts: tuple[TaskRun, ...] = ()
 
 
 class BuildKeyFailed(RunTaskError):

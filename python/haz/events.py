@@ -41,9 +41,10 @@ class RunObserver:
     def on_task_errored(self, task: TaskId, error: RunTaskError, duration: float) -> None: ...
 
     def on_miss(self, task: TaskId, reason: str) -> None:
-        """A lookup found no entry to restore; `reason` is one line."""
+        """A lookup found no entry that could be restored; `reason` is one line. Again before each further attempt."""
 
     def on_warning(self, task: TaskId | None, message: str) -> None:
         """Something went wrong that does not change the outcome (D5)."""
 
-    def on_run_finished(self, outcome: RunGraphOutcome, duration: float) -> None: ...
+    def on_run_finished(self, outcome: RunGraphOutcome, duration: float, signalled: int | None) -> None:
+        """`signalled` is the number of the first termination signal that arrived."""

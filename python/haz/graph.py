@@ -62,6 +62,10 @@ class TaskGraph:
             _restricted(specs, self.producer_predecessors),
         )
 
+    def with_specs(self, specs: Mapping[TaskId, TaskSpec]) -> TaskGraph:
+        """Return the same graph over other specs of the same tasks, in the same order."""
+        return TaskGraph(specs, self.hard_predecessors, self.soft_predecessors, self.producer_predecessors)
+
     def edge_kind(self, task: TaskId, successor: TaskId) -> EdgeKind:
         """Return the strongest kind of edge between two tasks that have one."""
         if successor in self.hard_successors[task]:

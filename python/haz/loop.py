@@ -10,7 +10,7 @@ import time
 from collections import deque
 from heapq import heappop, heappush
 
-from haz.attempts import NO_RETRIES, close, delay_before, eligible
+from haz.attempts import NO_RETRIES, broken, close, delay_before, eligible
 from haz.cache.store import Hit
 from haz.errors import ProcessError, RestoreFailed, RunTaskError
 from haz.model import CompletedRecord, SignaledInFlight, SkipRecord
@@ -47,13 +47,14 @@ class _LazyRandom:
 class Flight:
     """A task that waits for events of its token."""
 
-    __slots__ = ("child", "phase", "run", "started_at", "task")
+    __slots__ = ("child", "exit_code", "phase", "run", "started_at", "task")
 
     def __init__(self, task: TaskId, phase: Phase, child: Supervision | None = None) -> None:
         self.task = task
         self.phase = phase
         self.child = child
         self.started_at = now_ms()
+        self.exit_code: int | None = None
 
 
 class Loop:
@@ -217,6 +218,7 @@ class Loop:
         try:
             lookup = cache_lookup_phase(self._ctx, task, inputs, self._schedule.predecessor_streams(task))
         except RunTaskError as error:
+            error.attempts = tuple(self._attempts.get(task, ()))
             self._perform(self._schedule.errored(task, error))
             return
         self._lookups[task] = lookup
@@ -308,6 +310,7 @@ class Loop:
         if event is not None and event[0] == "exit" and flight.child is not None:
             # From here on there is no process to time or to signal; `reason` keeps why it ended.
             flight.child.settle()
+            flight.exit_code = event[1].code
             # Members of its group that outlived it, with their output closed, have nobody left to wait for them (D13).
             self._command(token, [KILL])
         try:
@@ -321,12 +324,13 @@ class Loop:
         except RestoreFailed as error:
             self._land(token, flight)
             self._ctx.observer.on_warning(task, f"the cached result was not restored: {error}")
+            self._ctx.observer.on_miss(task, "not restored")
             actions = self._schedule.restore_failed(task)
             self._note_parked(task, actions)
             self._perform(actions)
         except RunTaskError as error:
             self._land(token, flight)
-            self._perform(self._schedule.errored(task, error))
+            self._broke(flight, error)
 
     def _land(self, token: int, flight: Flight) -> None:
         del self._flights[token]
@@ -372,6 +376,20 @@ class Loop:
         if delay > 0:
             heappush(self._backoffs, (self._clock() + delay, task))
         self._perform(self._schedule.retry(task, tuple(attempts), delayed=delay > 0))
+
+    def _broke(self, flight: Flight, error: RunTaskError) -> None:
+        attempts = self._attempts.setdefault(flight.task, [])
+        if flight.child is not None:
+            run = broken(
+                str(error),
+                attempt=len(attempts) + 1,
+                started_at=flight.started_at,
+                finished_at=now_ms(),
+                exit_code=flight.exit_code,
+            )
+            attempts.append(run)
+        error.attempts = tuple(attempts)
+        self._perform(self._schedule.errored(flight.task, error))
 
     # --- Ends --------------------------------------------------------------------------------------------------------
 

@@ -3,70 +3,39 @@
 from __future__ import annotations
 
 from haz import _core
-from haz.model import (
-    CompletedRecord,
-    OutputOverlap,
-    SignaledInFlight,
-    SkipRecord,
-    UpstreamCancelled,
-    UpstreamErrored,
-    UpstreamFailed,
-)
+from haz.history.records import attempts_of, end_value, run_value
+from haz.model import CompletedRecord, OutputOverlap, SignaledInFlight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from haz.app import RunReport
-    from haz.model import RunOutcome, TaskRun
+    from haz.history.records import End
+    from haz.model import TaskId
+    from haz.observers.ledger import Ledger
 
 
-def attempt_value(run: TaskRun) -> dict[str, Any]:
-    """Return the JSON form of an attempt (spec 03 §13.3): absent options are left out."""
-    value: dict[str, Any] = {"attempt": run.attempt, "phase": run.phase, "startedAt": run.started_at}
-    if run.finished_at is not None:
-        value["finishedAt"] = run.finished_at
-    if run.error is not None:
-        value["error"] = run.error
-    if run.exit_code is not None:
-        value["exitCode"] = run.exit_code
+def task_value(task: TaskId, end: End, ledger: Ledger) -> dict[str, Any]:
+    """Return what became of a task; `duration` in milliseconds, absent where no work was done."""
+    value = end_value(end)
+    if isinstance(end, CompletedRecord):
+        value["outputs"] = len(end.materialised_outputs)
+    attempts = attempts_of(end)
+    if attempts or isinstance(end, (CompletedRecord, SignaledInFlight)):
+        value["attempts"] = [run_value(run) for run in attempts]
+    if task in ledger.durations:
+        value["duration"] = int(ledger.durations[task] * 1000)
+    if task in ledger.misses:
+        value["miss"] = ledger.misses[task]
     return value
 
 
-def outcome_value(record: RunOutcome) -> dict[str, Any]:
-    """Return the JSON form of a task's end."""
-    if isinstance(record, CompletedRecord):
-        value: dict[str, Any] = {
-            "outcome": record.state,
-            "source": "hit" if record.source == "cache_hit" else "fresh",
-            "outputs": len(record.materialised_outputs),
-            "attempts": [attempt_value(run) for run in record.attempts],
-        }
-        status = record.exit_status
-        if status is not None:
-            value["exit"] = {"signal": status.signal} if status.code is None else {"code": status.code}
-        return value
-    if isinstance(record, SkipRecord):
-        cause = record.cause
-        if isinstance(cause, UpstreamFailed):
-            return {"outcome": "skipped", "cause": {"upstreamFailed": str(cause.upstream)}}
-        if isinstance(cause, UpstreamErrored):
-            return {"outcome": "skipped", "cause": {"upstreamErrored": str(cause.upstream)}}
-        return {"outcome": "skipped", "cause": "runtimeCycle"}
-    if isinstance(record, SignaledInFlight):
-        attempts = [attempt_value(run) for run in record.attempts]
-        return {"outcome": "cancelled", "cause": "signalledInFlight", "attempts": attempts}
-    if isinstance(record, UpstreamCancelled):
-        return {"outcome": "cancelled", "cause": {"upstreamCancelled": str(record.upstream)}}
-    return {"outcome": "cancelled", "cause": "runCancelled"}
-
-
-def report_value(report: RunReport) -> dict[str, Any]:
+def report_value(report: RunReport, ledger: Ledger) -> dict[str, Any]:
     """Return the whole report; durations in milliseconds, tasks in canonical order."""
     outcome = report.outcome
     counts = outcome.counts()
-    tasks = {str(task): outcome_value(record) for task, record in outcome.outcomes.items()}
-    tasks |= {str(task): {"outcome": "errored", "error": str(error)} for task, error in outcome.task_errors.items()}
+    ends: dict[TaskId, End] = {**outcome.outcomes, **outcome.task_errors}
     return {
         "version": 1,
         "exitCode": report.exit_code,
@@ -85,10 +54,10 @@ def report_value(report: RunReport) -> dict[str, Any]:
             }
             for v in outcome.invariant_violations
         ],
-        "tasks": dict(sorted(tasks.items())),
+        "tasks": {str(task): task_value(task, ends[task], ledger) for task in sorted(ends)},
     }
 
 
-def write_report(path: str, report: RunReport) -> None:
+def write_report(path: str, report: RunReport, ledger: Ledger) -> None:
     """Write the report to a file, atomically. Raises `FileSystemError`."""
-    _core.publish(path, _core.json_dumps(report_value(report)) + b"\n")
+    _core.publish(path, _core.json_dumps(report_value(report, ledger)) + b"\n")

@@ -161,7 +161,13 @@ def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Pha
         except FileSystemError as error:
             raise RestoreFailed(RestoreError(str(error))) from error
     return CompletedRecord(
-        task, "cache_hit", "succeeded", None, manifest.streams, tuple(row.path for row in manifest.outputs)
+        task,
+        "cache_hit",
+        "succeeded",
+        None,
+        manifest.streams,
+        tuple(row.path for row in manifest.outputs),
+        key=manifest.key,
     )
 
 
@@ -210,14 +216,14 @@ def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, chi
     status = ExitStatus(finished.code, finished.signal)
     streams = StreamHashes(finished.stdout[0], finished.stderr[0])
     if child.reason == "cancel":
-        return CompletedRecord(task, "fresh_run", "cancelled", status, streams)
+        return CompletedRecord(task, "fresh_run", "cancelled", status, streams, key=lookup.key)
     if child.reason == "timeout" or not status.success:
-        return CompletedRecord(task, "fresh_run", "failed", status, streams)
+        return CompletedRecord(task, "fresh_run", "failed", status, streams, key=lookup.key)
 
     duration = int((time.monotonic() - started) * 1000)
     outputs = yield from _keep(ctx, task, token, lookup, finished, duration)
     finished.close()
-    return CompletedRecord(task, "fresh_run", "succeeded", status, streams, outputs)
+    return CompletedRecord(task, "fresh_run", "succeeded", status, streams, outputs, key=lookup.key)
 
 
 def _keep(

@@ -14,16 +14,16 @@ import haz
 PACKAGE = Path(haz.__file__).parent
 LAYERS = [
     "_core _record codes diagnostics env errors events model names nearest outcome ports streams",
-    "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build plan query references "
-    "resolution runtime_graph schedule supervise",
-    "cache.collect cache.store discovery workspace",
+    "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
+    "history.log history.records plan query references resolution runtime_graph schedule supervise",
+    "cache.collect cache.store discovery history.files workspace",
     "run_task loop observers tools",
-    "app render report why",
+    "app history.text render report why",
     "cli __main__",
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
-# The package itself holds the version only, and `cache` its docstring.
-FREE = {"", "cache"}
+# The package itself holds the version only, `cache` and `history` their docstrings.
+FREE = {"", "cache", "history"}
 SLOW = (
     "asyncio collections.abc dataclasses enum functools inspect json pathlib re rich subprocess tempfile typer typing"
 )

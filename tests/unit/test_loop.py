@@ -436,3 +436,43 @@ def test_one_task_by_itself() -> None:
     assert (first.source, again.source) == ("fresh_run", "cache_hit")
     assert first.streams == again.streams
     assert [entry[0] for entry in world.diary.entries].count("task_finished") == 2
+
+
+def test_an_attempt_whose_pipeline_broke_is_recorded_with_those_before_it() -> None:
+    """03 §13.4: failed, never retried; the task is errored."""
+    world = World(
+        task("a", "missing", retries=Retries(3)),
+        task("b", "lost"),
+        task("c", "ok", outputs=(Pattern("o", "/p/out", literal=True),)),
+    )
+    context = world.prepare()
+    world.store.collected[world.outputs[C]] = ("not_produced", "/p/out", "")
+    del context
+    world.run()
+    errors = world.outcome.task_errors
+    assert [run.phase for error in errors.values() for run in error.attempts] == ["failed"] * 3
+    assert errors[A].attempts[0].error == str(errors[A])
+    assert [errors[name].attempts[0].exit_code for name in (A, B, C)] == [None, None, 0]
+
+
+def test_a_key_that_cannot_be_derived_again_keeps_the_attempts_so_far() -> None:
+    """03 §13.5 rule 6."""
+    world = World(task("a", "fail", inputs=(Pattern("o", "/p/out", literal=True),), retries=Retries(3, delay=0.0)))
+    world.prepare()
+    gone = FakeInputs(error=("resolve", "/p/out", "gone"))
+    world.files.answers[world.inputs[A]] = deque([FakeInputs(), gone])
+    world.run()
+    error = world.outcome.task_errors[A]
+    assert isinstance(error, errors.BuildKeyFailed)
+    assert [(run.attempt, run.phase) for run in error.attempts] == [(1, "failed")]
+
+
+def test_a_restore_that_fails_is_told_as_a_miss() -> None:
+    """CACHE-020."""
+    world = World(task("a", "ok"))
+    world.run()
+    (key,) = world.store.entries
+    world.store.restored[key] = "damaged"
+    world.run()
+    assert world.diary.of("miss") == [(A, "not restored")]
+    assert world.outcome.outcomes[A].key == key

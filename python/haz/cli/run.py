@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
 
-from haz import env
+from haz import __version__, env
 from haz._core import PatternSet
 from haz.app import RunOptions, execute, open_workspace, output_observer
 from haz.cli import values
 from haz.cli.report import finish
 from haz.errors import UsageError
+from haz.observers.history import HistoryObserver
+from haz.observers.ledger import Ledger
 from haz.observers.presenter import Presenter
 from haz.plan import Request, plan
 from haz.streams import Writer
@@ -37,6 +40,24 @@ def command(
     ] = None,
     jobs: Annotated[str | None, typer.Option("-j", "--jobs", metavar="N", help="At most N tasks at a time.")] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Start nothing more after the first failure.")] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Run all that does not need what failed (default).")
+    ] = False,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout", metavar="D", help="End each attempt after D (90s, 5m, none), whatever its task says."
+        ),
+    ] = None,
+    retries: Annotated[
+        str | None,
+        typer.Option("--retries", metavar="N", help="Repeat what fails up to N times, whatever its task says."),
+    ] = None,
+    no_retries: Annotated[bool, typer.Option("--no-retries", help="Repeat nothing.")] = False,
+    order: Annotated[
+        str | None,
+        typer.Option("--order", metavar="ORDER", help="Of ready tasks: canonical, or critical-path by earlier runs."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run everything, and store the results anew.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look results up nor store them.")] = False,
     report: Annotated[
@@ -47,6 +68,9 @@ def command(
     chosen_mode = values.output_mode(output_mode)
     chosen_colour = values.colour(color)
     cap = values.at_least_one("--jobs N", jobs)
+    limit = values.limit(timeout)
+    extra = values.extra_attempts(retries, off=no_retries)
+    chosen_order = values.order(order)
     references = values.references(tasks)
     if every and workspace:
         raise UsageError("--all and --workspace are mutually exclusive")
@@ -55,6 +79,8 @@ def command(
         raise UsageError(f"`{flag}` cannot be combined with positional tasks")
     if force and no_cache:
         raise UsageError("--force and --no-cache are mutually exclusive")
+    if keep_going and fail_fast:
+        raise UsageError("--keep-going and --fail-fast are mutually exclusive")
 
     loaded = open_workspace(os.getcwd())
     request = Request(
@@ -77,16 +103,30 @@ def command(
         jobs=cap,
         policy="off" if no_cache else "write" if force else "read-write",
         fail_fast=fail_fast,
+        timeout=limit,
+        retries=extra,
+        order=chosen_order,
     )
-    observer = output_observer(mode, colour=presenter_colour, out=out, err=err)
-    done = execute(loaded, planned.tasks, options, [observer], lambda line: err.text(line + "\n"))
+
+    def complain(line: str) -> None:
+        err.text(line + "\n")
+
+    observers = [
+        output_observer(mode, colour=presenter_colour, out=out, err=err),
+        HistoryObserver(loaded.workspace.root, __version__, sys.argv[1:], complain),
+    ]
+    ledger = Ledger()
+    if report is not None:
+        observers.append(ledger)
+    done = execute(loaded, planned.tasks, options, observers, complain)
     presenter = Presenter(colour=presenter_colour)
     err.text(presenter.epilogue(done.outcome.counts(), done.duration))
+    err.text(presenter.flaky(done.outcome.outcomes.values()))
     err.text(presenter.violations(done.outcome.invariant_violations))
     if report is not None:
         from haz.report import write_report  # noqa: PLC0415 - only when asked for
 
-        write_report(report, done)
+        write_report(report, done, ledger)
     return done.exit_code or finish(out)
 
 

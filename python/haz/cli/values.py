@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from haz.cli.report import Colour
 from haz.config import _values as grammar
+from haz.config._shared import positive
 from haz.errors import UsageError
 from haz.references import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from haz.env import ColourChoice
     from haz.model import OutputMode, Reference
 
@@ -55,6 +58,48 @@ def size(option: str, text: str | None) -> int | None:
         return None if text is None else grammar.size(text)
     except ValueError as error:
         raise UsageError(f"{option}: '{text}' is not a size: {error}", "for example 1024, 500MB or 2GiB") from error
+
+
+def order(text: str | None) -> Literal["canonical", "critical-path"] | None:
+    choices: tuple[Literal["canonical", "critical-path"], ...] = ("canonical", "critical-path")
+    for choice in choices:
+        if text == choice:
+            return choice
+    if text is None:
+        return None
+    raise UsageError(f"unknown order '{text}', expected canonical or critical-path")
+
+
+def limit(text: str | None) -> float | None:
+    """Parse `--timeout` as the key `timeout` (spec 03 §13.2); 0 stands for `none`."""
+    if text is None:
+        return None
+    if text == "none":
+        return 0.0
+    try:
+        return positive(text)
+    except ValueError as error:
+        hint = "write seconds, a duration such as `250ms`, `90s`, `5m` or `2h`, or `none`"
+        raise UsageError(f"--timeout D: '{text}' is no duration: {error}", hint) from error
+
+
+def extra_attempts(text: str | None, *, off: bool) -> int | None:
+    """Parse `--retries`; `off` is `--no-retries`."""
+    if text is None:
+        return 0 if off else None
+    if off:
+        raise UsageError("--retries and --no-retries are mutually exclusive")
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= 100):
+        raise UsageError(f"--retries N: '{text}' is not a whole number of 0 to 100")
+    return int(text)
+
+
+def output_format(text: str) -> Literal["plain", "json"]:
+    choices: tuple[Literal["plain", "json"], ...] = ("plain", "json")
+    for choice in choices:
+        if text == choice:
+            return choice
+    raise UsageError(f"unknown output format '{text}', expected plain or json")
 
 
 def references(texts: list[str] | None) -> tuple[Reference, ...]:

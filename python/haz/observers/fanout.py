@@ -17,16 +17,25 @@ class FanOut(RunObserver):
     """Passes every callback on. `complain` receives one line for each observer that had to be dropped."""
 
     def __init__(self, observers: Sequence[RunObserver], complain: Callable[[str], None]) -> None:
-        self._observers = list(observers)
         self._complain = complain
+        # A run of thousands of hits calls back tens of thousands of times: only those hear who listen.
+        self._listeners = {
+            name: [(observer, listener) for observer in observers if (listener := _listener(observer, name))]
+            for name in vars(RunObserver)
+            if name.startswith("on_")
+        }
 
     def _tell(self, name: str, *values: object) -> None:
-        for observer in tuple(self._observers):
+        broken: list[tuple[RunObserver, Exception]] = []
+        for observer, listener in self._listeners[name]:
             try:
-                getattr(observer, name)(*values)
+                listener(*values)
             except Exception as error:  # noqa: BLE001 - whatever an observer raises must not end the run
-                self._observers.remove(observer)
-                self._complain(f"observer {type(observer).__name__} was dropped: {error!r}")
+                broken.append((observer, error))
+        for dropped, reason in broken:
+            for heard, listeners in self._listeners.items():
+                self._listeners[heard] = [pair for pair in listeners if pair[0] is not dropped]
+            self._complain(f"observer {type(dropped).__name__} was dropped: {reason!r}")
 
     def on_run_started(self, tasks: int) -> None:
         self._tell("on_run_started", tasks)
@@ -61,5 +70,11 @@ class FanOut(RunObserver):
     def on_warning(self, task: TaskId | None, message: str) -> None:
         self._tell("on_warning", task, message)
 
-    def on_run_finished(self, outcome: RunGraphOutcome, duration: float) -> None:
-        self._tell("on_run_finished", outcome, duration)
+    def on_run_finished(self, outcome: RunGraphOutcome, duration: float, signalled: int | None) -> None:
+        self._tell("on_run_finished", outcome, duration, signalled)
+
+
+def _listener(observer: RunObserver, name: str) -> Callable[..., None] | None:
+    """Return the observer's own callback of that name, or None when it has only the one that does nothing."""
+    callback: Callable[..., None] = getattr(observer, name)
+    return None if getattr(callback, "__func__", None) is vars(RunObserver)[name] else callback

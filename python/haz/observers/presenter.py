@@ -14,10 +14,10 @@ from haz.model import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from haz.errors import RunTaskError
-    from haz.model import CancelledRecord, RuntimeCycleViolation, SkipRecord, TaskId, TaskRun
+    from haz.model import CancelledRecord, RunOutcome, RuntimeCycleViolation, SkipRecord, TaskId, TaskRun
     from haz.outcome import Counts
 
 RED, GREEN, YELLOW = 31, 32, 33
@@ -153,6 +153,15 @@ class Presenter:
         if counts.cancelled:
             parts += ", " + self._paint(YELLOW, f"{counts.cancelled} cancelled")
         return f"\nTasks: {parts}\n Time: {self._dim(duration_text(duration))}\n"
+
+    def flaky(self, outcomes: Iterable[RunOutcome]) -> str:
+        """Name the tasks that passed only after they had failed, a line each (spec 03 §13.6)."""
+        return "".join(
+            f"{self._paint(YELLOW, 'flaky')}: {record.task} passed on attempt {len(record.attempts)}"
+            f" of {record.max_attempts}\n"
+            for record in outcomes
+            if isinstance(record, CompletedRecord) and record.state == "succeeded" and len(record.attempts) > 1
+        )
 
     def violations(self, violations: Sequence[RuntimeCycleViolation | OutputOverlap]) -> str:
         """Render the broken run-time invariants, a line each (spec 03 §8.3)."""
