@@ -234,7 +234,10 @@ def deliver_signals(queue: Queue | None) -> None:
 
 @final
 class Node:
-    """A YAML node with its place. Aliases and merge keys are already expanded."""
+    """A YAML node with its place. Aliases and merge keys are already expanded.
+
+    An alias has its own place, what is below it that of the anchor. Keys are scalars or null.
+    """
 
     @property
     def kind(self) -> str:

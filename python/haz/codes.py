@@ -9,6 +9,8 @@ from haz._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     Files = dict[str, str]
 
 WORKSPACE = ".haz/workspace.yml"
@@ -30,6 +32,8 @@ class Code(Record):
     bad: Files = {}  # noqa: RUF012 - never written to
     good: Files = {}  # noqa: RUF012
     severity: str = "error"
+    phase: Literal["load", "graph"] = "load"
+    """What finds it: loading the files, or building the task graph from them."""
 
 
 def files(example: Files) -> Files:
@@ -48,6 +52,10 @@ def _project(text: str) -> Files:
 def _task(text: str) -> Files:
     body = "".join(f"    {line}\n" for line in text.splitlines())
     return {PROJECT: f"name: lib\ntasks:\n  build:\n{body}"}
+
+
+def _tasks(*lines: str) -> Files:
+    return _project("tasks:\n" + "".join(f"  {line}\n" for line in lines))
 
 
 def _overlay(text: str) -> Files:
@@ -413,6 +421,50 @@ CODES: dict[str, Code] = {
             **_overlay(f"tasks:\n  lint: {{{_RUN}}}\n"),
             ".haz/tasks/other.yml": f"priority: 1\ntasks:\n  lint: {{{_RUN}}}\n",
         },
+    ),
+    "haz::dag::010": Code(
+        "a task in both `deps` and `weakDeps`",
+        "`deps` already orders, so the second says nothing. It may hide in a reference to many tasks, such as `^:x`.",
+        _tasks(f'build: {{{_RUN}, deps: ["~:gen"], weakDeps: ["lib:gen"]}}', f"gen: {{{_RUN}}}"),
+        _tasks(f'build: {{{_RUN}, deps: ["~:gen"]}}', f"gen: {{{_RUN}}}"),
+        phase="graph",
+    ),
+    "haz::dag::011": Code(
+        "a reference that names nothing",
+        "No such project, no such task in it, or no project with the tag that has the task. End the reference in `?` "
+        "where that is fine.",
+        _tasks(f'build: {{{_RUN}, deps: ["~:gen"]}}'),
+        _tasks(f'build: {{{_RUN}, deps: ["~:gen?"]}}'),
+        phase="graph",
+    ),
+    "haz::dag::012": Code(
+        "a task that depends on itself",
+        "A reference of the task includes the task. Use `^~:t` or `[tag]~:t` for all the others.",
+        _tasks(f'build: {{{_RUN}, deps: ["^:build"]}}'),
+        _tasks(f'build: {{{_RUN}, deps: ["^~:build?"]}}'),
+        phase="graph",
+    ),
+    "haz::dag::013": Code(
+        "a reader that nothing puts after the writer",
+        "A task reads what another one writes. Files alone do not order tasks: it may run first.",
+        _tasks(f"build: {{{_RUN}, inputs: [a.c]}}", f"gen: {{{_RUN}, outputs: [a.c]}}"),
+        _tasks(f'build: {{{_RUN}, inputs: [a.c], deps: ["~:gen"]}}', f"gen: {{{_RUN}, outputs: [a.c]}}"),
+        "warning",
+        "graph",
+    ),
+    "haz::dag::014": Code(
+        "tasks in a circle",
+        "Each waits for the next, by `deps`, by `weakDeps`, or by reading what the other writes.",
+        _tasks(f'build: {{{_RUN}, deps: ["~:gen"]}}', f'gen: {{{_RUN}, deps: ["~:build"]}}'),
+        _tasks(f'build: {{{_RUN}, deps: ["~:gen"]}}', f"gen: {{{_RUN}}}"),
+        phase="graph",
+    ),
+    "haz::dag::015": Code(
+        "an output of several tasks",
+        "A path that is listed without a pattern in the `outputs` of two tasks. A file can have one writer.",
+        _tasks(f"build: {{{_RUN}, outputs: [app]}}", f"gen: {{{_RUN}, outputs: [/lib/app]}}"),
+        _tasks(f"build: {{{_RUN}, outputs: [app]}}", f"gen: {{{_RUN}, outputs: [gen]}}"),
+        phase="graph",
     ),
 }
 

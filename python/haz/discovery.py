@@ -273,7 +273,8 @@ class _Walk:
 def expand(root: str, source: Source, entries: tuple[PatternDeclaration, ...]) -> list[Place]:
     """Expand `projects` to places, in the order of the entries and of path bytes. What is wrong goes to `source`."""
     expansion = _Expansion(root, source)
-    exclusions = [entry for entry in entries if entry.exclude]
+    # Patterns never select the root, so `!/` has nothing to add; and it is no pattern.
+    exclusions = [entry for entry in entries if entry.exclude and entry.text != "/"]
     for entry in entries:
         if entry.exclude:
             continue

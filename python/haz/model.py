@@ -200,7 +200,7 @@ class Remote(Record):
 class Settings(Record):
     """What `.haz/workspace.yml` sets for every task; the defaults are those of an implicit workspace.
 
-    `concurrency` is None for `auto`. Sizes in bytes, ages and the grace in seconds.
+    `concurrency` is None for `auto`. Sizes in bytes, ages and the grace in seconds. `cache_dir` is a workspace path.
     """
 
     hash: str = "blake3"

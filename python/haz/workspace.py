@@ -16,10 +16,12 @@ from haz.names import identifier_problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from haz.config.declarations import OverlayDeclaration, ProjectDeclaration
     from haz.diagnostics import Span
 
-__all__ = ["bearing", "find_root", "load", "load_tolerant"]
+__all__ = ["bearing", "find_root", "load", "load_tolerant", "with_sources"]
 
 OVERLAYS = ".haz/tasks"
 # Stands in for an action that was reported as wrong; no such workspace is ever run.
@@ -51,6 +53,31 @@ def load_tolerant(start: str) -> tuple[Workspace | None, tuple[Diagnostic, ...]]
     loader = _Loader(root)
     workspace = loader.load()
     return workspace, (*root.warnings, *loader.diagnostics)
+
+
+def with_sources(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Add the lines of the files to places that know only line and column, as those of the graph do."""
+    sources: dict[str, Source | None] = {}
+
+    def complete(span: Span) -> Span:
+        if span.source:
+            return span
+        if span.file not in sources:
+            try:
+                with open(span.file, "rb") as file:
+                    sources[span.file] = Source(span.file, file.read())
+            except OSError:
+                sources[span.file] = None
+        source = sources[span.file]
+        return span if source is None else source.span_at(span.line, span.column, span.length, span.label)
+
+    return tuple(
+        problem.replace(
+            span=None if problem.span is None else complete(problem.span),
+            related=tuple(complete(span) for span in problem.related),
+        )
+        for problem in diagnostics
+    )
 
 
 def bearing(workspace: Workspace, cwd: str) -> str | None:

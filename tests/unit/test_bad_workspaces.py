@@ -35,7 +35,7 @@ def o(text):
 # Title, files, code, message, line and column (None where no file is to blame).
 BROKEN = [
     ("an empty project file", p(""), "cfg::yaml", "the file is empty", (1, 1)),
-    ("only comments", p("# later\n"), "cfg::yaml", "the file is empty", (2, 1)),
+    ("only comments", p("# later\n"), "cfg::yaml", "the file is empty", (1, 1)),
     ("a document of nothing", p("---\n"), "cfg::yaml", "the file must be a mapping of keys to values, not empty", (2, 1)),
     ("a list as a file", p("- name: lib\n"), "cfg::yaml", "the file must be a mapping of keys to values, not a list", (1, 1)),
     ("a single word as a file", p("lib\n"), "cfg::yaml", "the file must be a mapping of keys to values, not a single value", (1, 1)),

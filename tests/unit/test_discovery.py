@@ -145,6 +145,7 @@ TREE = {
         ('["/**/er"]', "deeper"),
         ('["/**", "!/p/**"]', "a hidden"),
         ('["!/p/two", "/p/*"]', "one"),
+        ('["/*", "!/"]', "a hidden"),
         ('["/p/two", "!/p/*"]', "two"),
         ('["/{a,p/one}"]', "a one"),
         ('["/p/{one,deep/er}"]', "deeper one"),

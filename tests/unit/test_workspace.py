@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from haz import workspace
+from haz.diagnostics import Diagnostic, Span
 from haz.errors import LoadError
 from haz.model import Command, Mutex, Ready, Remote, Retries, Settings, Shell, TaskId, Tool
 from tests.unit.files import write_tree
@@ -369,6 +370,26 @@ def test_a_problem_in_a_task_names_the_task(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("inputs: [*.c]", "must be quoted"),
+        ("a:\n\t- b", "spaces"),
+        ("a: foo: bar", "indentation"),
+        ("a: @x", "must be quoted"),
+        ('a: "\\q"', "single quotes"),
+        ("a:\n  - [a-z].c", "must be quoted"),
+        ("a: [{b}/c]", "must be quoted"),
+        ("a: 1\n---\nb: 1", "`---`"),
+    ],
+)
+def test_errors_of_yaml_say_what_usually_is_behind_them(text, hint, tmp_path):
+    write_tree(tmp_path, {MARKER: text})
+    (problem,) = workspace.load_tolerant(str(tmp_path))[1]
+    assert problem.code == "haz::cfg::yaml"
+    assert hint in problem.help
+
+
+@pytest.mark.parametrize(
     ("files", "code", "words"),
     [
         (
@@ -396,3 +417,14 @@ def test_the_canonical_reports(files, code, words, tmp_path):
         if "width" not in options:
             assert [word for word in words if word not in text] == []
     assert caught.value.header is None
+
+
+def test_places_without_lines_get_them_from_the_file(tmp_path):
+    """O7."""
+    (tmp_path / "f").write_text("one\ntwo\nthree\nfour\n")
+    bare = Span(str(tmp_path / "f"), 2, 1, 3, "x")
+    gone = Span(str(tmp_path / "gone"), 1, 1)
+    (problem, other) = workspace.with_sources([Diagnostic("c", "m", bare, related=(gone, bare)), Diagnostic("c", "m")])
+    assert problem.span == bare.replace(source=((1, "one"), (2, "two"), (3, "three")))
+    assert problem.related == (gone, problem.span)
+    assert other == Diagnostic("c", "m")

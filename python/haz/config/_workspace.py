@@ -136,7 +136,7 @@ def _cache_dir(rule: Rule, node: Node) -> str | None:
     if not path.strip("/") or "\0" in path or ".." in path.split("/"):
         rule.refuse(f"{describe(node)} is not a directory that can hold a cache", node)
         return None
-    return path
+    return path if path.startswith("/") else f"/{path}"
 
 
 def _concurrency(source: Source, found: Fields, values: dict[str, Any]) -> tuple[tuple[str, Node], ...]:

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Source", "overlay", "project", "workspace"]
 
+# What usually is behind a reason that YAML's own terms make hard to understand.
+HINTS = (
+    ("anchor", 'a text that starts with `*` or `&` must be quoted: "*.c"'),
+    ("tabs disallowed", "indent with spaces"),
+    ("mapping values are not allowed", "check the indentation; a text that contains `: ` must be quoted"),
+    ("unexpected character", "a text that starts with this character must be quoted"),
+    ("unknown escape", "in double quotes `\\` starts an escape; use single quotes for patterns with `\\`"),
+    ("did not find expected '-'", "check the indentation; a text that starts with `[` or `{` must be quoted"),
+    ("expected ',' or", "check brackets and quotes; a text that starts with `[` or `{` must be quoted"),
+    ("a second document", "remove the line `---`"),
+)
+
 
 def workspace(source: Source) -> WorkspaceDeclaration | None:
     root = _document(source)
@@ -37,7 +49,8 @@ def _document(source: Source) -> Node | None:
         root = _core.yaml_parse(source.data)
     except YamlError as error:
         place = source.span_at(error.line, error.column)
-        source.diagnostics.append(Diagnostic("haz::cfg::yaml", error.reason, place))
+        hint = next((hint for sign, hint in HINTS if sign in error.reason), None)
+        source.diagnostics.append(Diagnostic("haz::cfg::yaml", error.reason, place, hint))
         return None
     if root.kind != "mapping":
         what = "empty" if root.kind == "null" else "a list" if root.kind == "sequence" else "a single value"
