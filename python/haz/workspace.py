@@ -86,13 +86,15 @@ def bearing(workspace: Workspace, cwd: str) -> str | None:
         here = os.path.realpath(cwd, strict=True)
     except OSError:
         return None
-    best: tuple[int, str] | None = None
-    for name, project in workspace.projects.items():
-        root = os.path.realpath(workspace.root + project.root)
-        inside = here == root or here.startswith(root if root.endswith("/") else root + "/")
-        if inside and (best is None or len(root) > best[0]):
-            best = len(root), name
-    return None if best is None else best[1]
+    base = "" if workspace.root == "/" else workspace.root
+    path = "" if here == workspace.root else here[len(base) :] if here.startswith(f"{base}/") else None
+    # Project roots are physical since they were loaded, so only the cwd had to be resolved.
+    names = {project.root: name for name, project in workspace.projects.items()}
+    while path is not None:
+        if path in names:
+            return names[path]
+        path = path.rpartition("/")[0] if path else None
+    return None
 
 
 class _Loader:
@@ -170,6 +172,8 @@ class _Loader:
         overlays = []
         for entry in listed:
             name = entry.name.removesuffix(".yml")
+            if entry.name.startswith(".") and not entry.name.endswith((".yml", ".yaml")):
+                continue  # `.gitkeep` and the like are nobody's attempt at an overlay
             reason = _overlay_problem(entry)
             if reason is not None:
                 message = f"{entry.path} is not read as an overlay: {reason}"
@@ -223,6 +227,7 @@ class _Loader:
 
 
 def _overlay_problem(entry: os.DirEntry[str]) -> str | None:
+    """Why a directory entry is no overlay."""
     if entry.is_symlink():
         return "it is a symbolic link"
     if not entry.is_file(follow_symlinks=False):

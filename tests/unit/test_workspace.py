@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from haz import workspace
@@ -320,7 +323,13 @@ def test_a_collision_names_the_task_and_all_overlays(tmp_path):
 
 def test_files_that_are_no_overlays_are_told_and_not_read(tmp_path):
     """O28."""
-    odd = {".haz/tasks/a.yaml": "!", ".haz/tasks/my file.yml": "!", ".haz/tasks/_x.yml": "!", ".haz/tasks/sub/": ""}
+    odd = {
+        ".haz/tasks/.gitkeep": "",
+        ".haz/tasks/a.yaml": "!",
+        ".haz/tasks/my file.yml": "!",
+        ".haz/tasks/_x.yml": "!",
+        ".haz/tasks/sub/": "",
+    }
     write_tree(tmp_path, {MARKER: "projects: []\n", **odd, ".haz/tasks/link.yml": "-> a.yaml"})
     _, diagnostics = workspace.load_tolerant(str(tmp_path))
     assert {(problem.code, problem.severity) for problem in diagnostics} == {("haz::cfg::050", "warning")}
@@ -353,6 +362,24 @@ def test_all_errors_of_all_files_are_told_at_once(tmp_path):
         workspace.load(str(tmp_path))
     assert caught.value.diagnostics == diagnostics
     assert caught.value.header == "11 configuration error(s) found"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nam: lib",
+        "name: lib\ntask: {t: {command: [x]}}",
+        "name: lib\ntasks: {t: {comand: [x]}}",
+        "name: lib\ntasks: {t: {command: [x], mutex: {nane: db, mode: shared}}}",
+        "name: lib\ntasks: {t: {command: [x], retries: {maxx: 3}}}",
+    ],
+)
+def test_a_misspelt_key_is_one_error_and_not_two(text, tmp_path):
+    """CFG-004."""
+    write_tree(tmp_path, {MARKER: "projects: [/lib]\n", "lib/haz.yml": text})
+    (problem,) = workspace.load_tolerant(str(tmp_path))[1]
+    assert problem.code == "haz::cfg::004"
+    assert "did you mean" in problem.help
 
 
 def test_broken_projects_are_told_even_when_the_settings_are_unreadable(tmp_path):
@@ -428,3 +455,22 @@ def test_places_without_lines_get_them_from_the_file(tmp_path):
     assert problem.span == bare.replace(source=((1, "one"), (2, "two"), (3, "three")))
     assert problem.related == (gone, problem.span)
     assert other == Diagnostic("c", "m")
+
+
+def test_loading_imports_nothing_heavy():
+    code = "import sys; before = set(sys.modules); import haz.workspace; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {
+        "re",
+        "json",
+        "typing",
+        "dataclasses",
+        "enum",
+        "functools",
+        "collections",
+        "pathlib",
+        "textwrap",
+        "difflib",
+    }
+    assert heavy.isdisjoint(done.stdout.split())
+    assert "haz.workspace" in done.stdout.split()

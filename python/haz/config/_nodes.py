@@ -126,17 +126,22 @@ def fields(rule: Rule, node: Node, keys: tuple[str, ...], what: str, nullable: t
         rule.wrong_shape("a mapping", node)
         return None
     found: Fields = {}
+    meant: Fields = {}
     for key, value in node.value:
         name = key.value
         if name in keys:
             if value.kind != "null" or name in nullable:
                 found[name] = key, value
         elif name is None or not name.startswith("x-"):
-            _unknown(rule, key, keys, what)
-    return found
+            guess = _unknown(rule, key, keys, what)
+            if guess is not None and value.kind != "null":
+                meant[guess] = key, value
+    # A misspelt key was reported; reading on as if it were right spares the reader what would only follow from it.
+    return {**meant, **found} if meant else found
 
 
-def _unknown(rule: Rule, key: Node, keys: tuple[str, ...], what: str) -> None:
+def _unknown(rule: Rule, key: Node, keys: tuple[str, ...], what: str) -> str | None:
+    """Report a key, and return the one that was probably meant."""
     name = "" if key.value is None else key.value
     meant = nearest(name, keys)
     legal = ", ".join(sorted(keys))
@@ -149,6 +154,7 @@ def _unknown(rule: Rule, key: Node, keys: tuple[str, ...], what: str) -> None:
         help=text if meant is None else f"did you mean `{meant}`? {text}",
         label="unknown key" if meant is None else f"did you mean `{meant}`?",
     )
+    return meant
 
 
 def pairs(rule: Rule, node: Node) -> list[tuple[str, Node, Node]] | None:
