@@ -20,12 +20,13 @@ from haz.observers.presenter import Presenter
 from haz.run_task import RunContext, host_environment, now_ms, patterns_of
 from haz.schedule import Schedule
 from haz.supervise import KILL
-from haz.workspace import bearing, load
+from haz.workspace import bearing, load, with_sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from haz.checks import Examination
     from haz.events import RunObserver
     from haz.graph import TaskGraph
     from haz.model import OutputMode, TaskId, Workspace
@@ -71,8 +72,15 @@ def open_workspace(directory: str) -> Loaded:
     workspace = load(directory)
     graph, problems = build(workspace, _core.PatternSet)
     if problems:
-        raise LoadError(problems, GRAPH_HEADER)
+        raise LoadError(with_sources(problems), GRAPH_HEADER)
     return Loaded(workspace, graph, bearing(workspace, directory))
+
+
+def examine(directory: str) -> Examination:
+    """Check the workspace that `directory` is in, from the environment of this process."""
+    from haz.checks import examine as examined  # noqa: PLC0415 - no run needs it
+
+    return examined(directory, host_environment())
 
 
 def cache_directory(workspace: Workspace) -> str:

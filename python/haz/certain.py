@@ -20,11 +20,10 @@ def certain(workspace: Workspace, gaps: Gaps) -> Workspace:
         return workspace
     projects = {}
     for name, project in workspace.projects.items():
-        replaced = gaps.overlays or name in gaps.partial
-        tasks = {
-            task: _blunted(spec) if replaced and _from_overlay(spec, workspace.root) else _trusted(spec, workspace, gaps)
-            for task, spec in project.tasks.items()
-        }
+        tasks = {}
+        for task, spec in project.tasks.items():
+            replaceable = (gaps.overlays or name in gaps.partial) and _from_overlay(spec, workspace.root)
+            tasks[task] = _blunted(spec) if replaceable else _trusted(spec, workspace, gaps)
         projects[name] = project.replace(tasks=tasks)
     return workspace.replace(projects=projects)
 

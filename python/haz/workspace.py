@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from haz.config.declarations import OverlayDeclaration, ProjectDeclaration
     from haz.diagnostics import Span
 
-__all__ = ["bearing", "find_root", "load", "load_tolerant", "with_sources"]
+__all__ = ["Gaps", "Reading", "bearing", "find_root", "header", "load", "load_tolerant", "read", "with_sources"]
 
 OVERLAYS = ".haz/tasks"
 # Stands in for an action that was reported as wrong; no such workspace is ever run.
@@ -179,7 +179,9 @@ class _Loader:
                 return Source(path, file.read())
         except OSError as error:
             message = f"cannot read {path}: {error.strerror}"
-            self.diagnostics.append(Diagnostic(f"haz::{code}", message, span))
+            misnamed = path.removesuffix(".yml") + ".yaml"
+            hint = f"rename {misnamed}: the ending is `.yml`" if os.path.lexists(misnamed) else None
+            self.diagnostics.append(Diagnostic(f"haz::{code}", message, span, hint))
             return None
 
     def _projects(

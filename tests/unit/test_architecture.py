@@ -16,8 +16,8 @@ LAYERS = [
     "_core _record codes diagnostics env errors events model names nearest outcome ports streams",
     "attempts cache.formats cache.key cache.manifest config cycles exit_code graph graph_build plan query references "
     "resolution runtime_graph schedule supervise",
-    "cache.store discovery workspace certain",
-    "run_task loop observers checks",
+    "cache.store certain discovery workspace",
+    "checks foreign loop observers run_task",
     "app render report",
     "cli __main__",
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from haz import __version__
-from haz.cli import check, init, run
+from haz.cli import check, init, run, schema
 from haz.cli.parsing import StrictCommand
 from haz.errors import UsageError
 from haz.streams import Writer
@@ -47,7 +47,7 @@ def top(
             raise UsageError(f"cannot change to directory {directory}: {error.strerror}") from error
 
 
-for module in (run, check, init):
+for module in (run, check, init, schema):
     application.command(module.NAME, help=module.__doc__, cls=StrictCommand, context_settings=CONTEXT)(module.command)
 
 
