@@ -182,6 +182,16 @@ def literal_inputs(facts: Facts) -> Iterator[Diagnostic]:
                 yield facts.warn("chk::002", spec, message, f"write `{pattern.text}/**`", "inputs", pattern.text)
 
 
+def directory_outputs(facts: Facts) -> Iterator[Diagnostic]:
+    """O32: seen once the directory is there, which is after the first run at the latest."""
+    for spec in facts.tasks:
+        for pattern in spec.outputs:
+            directory, _, name = (facts.root + pattern.anchored).rpartition("/")
+            if pattern.literal and not pattern.exclude and facts.files_in(directory or "/").get(name):
+                message = f"{spec.id}: the output `{pattern.text}` is a directory; outputs are files"
+                yield facts.warn("chk::012", spec, message, f"write `{pattern.text}/**`", "outputs", pattern.text)
+
+
 def without_inputs(facts: Facts) -> Iterator[Diagnostic]:
     for spec in facts.tasks:
         declared = any(not pattern.exclude for pattern in spec.inputs) or any(tool.file for tool in spec.tools)
@@ -392,6 +402,7 @@ def unused_bodies(facts: Facts) -> Iterator[Diagnostic]:
 CHECKS = (
     Check(lambda facts: unordered_producers(facts.graph), whole=True, ordered=True),
     Check(literal_inputs, whole=True),
+    Check(directory_outputs),
     Check(without_inputs),
     Check(foreign_inputs, whole=True),
     Check(aliased_outputs),
