@@ -283,7 +283,8 @@ def programs(facts: Facts) -> Iterator[Diagnostic]:
     for spec in facts.tasks:
         path = _search_path(spec, facts.host)
         for key, program in _programs(spec):
-            where = program, path, spec.root
+            absolute = "/" not in program and all(directory.startswith("/") for directory in path.split(":"))
+            where = program, path, "" if absolute else spec.root
             if where not in found:
                 found[where] = _can_start(facts, program, path, spec.root)
             if found[where]:

@@ -6,6 +6,7 @@ import os
 
 from haz import discovery
 from haz._record import Record
+from haz._uncollected import uncollected
 from haz.config import merge, parse, resolve
 from haz.config.declarations import WorkspaceDeclaration
 from haz.config.parse import Source
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from haz.config.declarations import OverlayDeclaration, ProjectDeclaration
     from haz.diagnostics import Span
+
+    Selected = tuple[Source, Place] | None
 
 __all__ = ["Gaps", "Reading", "bearing", "find_root", "header", "load", "load_tolerant", "read", "with_sources"]
 
@@ -84,6 +87,7 @@ def load_tolerant(start: str) -> tuple[Workspace | None, tuple[Diagnostic, ...]]
     return reading.workspace, reading.diagnostics
 
 
+@uncollected
 def read(start: str) -> Reading:
     """Read what `load_tolerant` answers, and what is known to be missing from it."""
     try:
@@ -173,7 +177,7 @@ class _Loader:
         self._warn_about_silence(settings, placed, overlays)
         return self._assemble(settings, placed, overlays)
 
-    def _read(self, path: str, code: str, span: Span | None = None) -> Source | None:
+    def _read(self, path: str, code: str, selected: Selected = None) -> Source | None:
         try:
             with open(path, "rb", buffering=0) as file:
                 return Source(path, file.read())
@@ -181,6 +185,7 @@ class _Loader:
             message = f"cannot read {path}: {error.strerror}"
             misnamed = path.removesuffix(".yml") + ".yaml"
             hint = f"rename {misnamed}: the ending is `.yml`" if os.path.lexists(misnamed) else None
+            span = None if selected is None else selected[0].span(selected[1].entry.node, "selected here")
             self.diagnostics.append(Diagnostic(f"haz::{code}", message, span, hint))
             return None
 
@@ -193,8 +198,8 @@ class _Loader:
         by_fold: dict[str, str] = {}
         for place in places:
             root = "" if place is None else place.root
-            span = None if place is None or settings is None else settings.span(place.entry.node, "selected here")
-            source = self._read(f"{self.root}{root}/{PROJECT_FILE}", "dsc::023", span)
+            selected = None if place is None or settings is None else (settings, place)
+            source = self._read(f"{self.root}{root}/{PROJECT_FILE}", "dsc::023", selected)
             declared = None if source is None else parse.project(source)
             first = None if declared is None else by_name.setdefault(declared.name, declared)
             if declared is None or first is not declared:

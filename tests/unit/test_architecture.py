@@ -13,7 +13,7 @@ import haz
 
 PACKAGE = Path(haz.__file__).parent
 LAYERS = [
-    "_core _record codes diagnostics env errors events model names nearest outcome ports streams",
+    "_core _record _uncollected codes diagnostics env errors events model names nearest outcome ports streams",
     "attempts cache.formats cache.key cache.manifest config cycles exit_code graph graph_build plan query references "
     "resolution runtime_graph schedule supervise",
     "cache.store certain discovery workspace",
