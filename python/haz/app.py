@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Literal
 
+    from haz.checks import Examination
     from haz.events import RunObserver
     from haz.graph import TaskGraph
     from haz.model import OutputMode, TaskId, TaskSpec, Workspace
@@ -79,22 +80,21 @@ class Loaded(Record):
 
 def open_workspace(directory: str) -> Loaded:
     """Load and validate the workspace that `directory` lies in. Raises `LoadError` with everything that is wrong."""
-    # Loading makes many objects and no garbage: looking for it would cost a quarter of the time.
-    gc.disable()
-    try:
-        return _open(directory)
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-def _open(directory: str) -> Loaded:
     workspace = load(directory)
     graph, problems = build(workspace, _core.PatternSet)
     if problems:
         header = f"{GRAPH_HEADER}: {len(problems)} error(s) during DAG construction"
         raise LoadError(with_sources(problems), header)
+    # All of this stays until the end: the garbage collector need not look at it again.
+    gc.freeze()
     return Loaded(workspace, graph, bearing(workspace, directory))
+
+
+def examine(directory: str) -> Examination:
+    """Check the workspace that `directory` is in, from the environment of this process."""
+    from haz.checks import examine as examined  # noqa: PLC0415 - no run needs it
+
+    return examined(directory, host_environment())
 
 
 def cache_directory(workspace: Workspace) -> str:

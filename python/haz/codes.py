@@ -32,8 +32,8 @@ class Code(Record):
     bad: Files = {}  # noqa: RUF012 - never written to
     good: Files = {}  # noqa: RUF012
     severity: str = "error"
-    phase: Literal["load", "graph"] = "load"
-    """What finds it: loading the files, or building the task graph from them."""
+    phase: Literal["load", "graph", "check"] = "load"
+    """What finds it: loading the files, building the task graph from them, or only `haz check`."""
 
 
 def files(example: Files) -> Files:
@@ -465,6 +465,122 @@ CODES: dict[str, Code] = {
         _tasks(f"build: {{{_RUN}, outputs: [app]}}", f"gen: {{{_RUN}, outputs: [/lib/app]}}"),
         _tasks(f"build: {{{_RUN}, outputs: [app]}}", f"gen: {{{_RUN}, outputs: [gen]}}"),
         phase="graph",
+    ),
+    "haz::chk::001": Code(
+        "an input that does not exist",
+        "A path without a pattern in `inputs` must be a file when the task runs, and neither is it there, nor does a "
+        "task list it in its `outputs`.",
+        _task(f"{_RUN}\ninputs: [main.c]"),
+        {**_task(f"{_RUN}\ninputs: [main.c]"), "lib/main.c": ""},
+        "warning",
+        "check",
+    ),
+    "haz::chk::002": Code(
+        "an input that is a directory",
+        "Inputs are files. A pattern names all files below a directory.",
+        {**_task(f"{_RUN}\ninputs: [src]"), "lib/src/": ""},
+        {**_task(f'{_RUN}\ninputs: ["src/**"]'), "lib/src/": ""},
+        "warning",
+        "check",
+    ),
+    "haz::chk::003": Code(
+        "a cached task without inputs",
+        "What a task reads decides whether it must run again. Without `inputs` no edit to a file does. Tasks that do "
+        'nothing (`command: ["true"]`) and only gather others need none.',
+        _task(_RUN),
+        _task(f"{_RUN}\ncache: false"),
+        "warning",
+        "check",
+    ),
+    "haz::chk::004": Code(
+        "inputs in a directory of another tool",
+        "`node_modules`, `.venv`, `__pycache__`, `target`, `.gradle` and their like change whenever their tool runs, "
+        "so the task would run again for no reason. List what decides about them: the lock file.",
+        {**_task(f'{_RUN}\ninputs: ["**/*.js"]'), "lib/node_modules/a/a.js": "", "lib/b.js": ""},
+        {
+            **_task(f'{_RUN}\ninputs: ["**/*.js", "!**/node_modules/**"]'),
+            "lib/node_modules/a/a.js": "",
+            "lib/b.js": "",
+        },
+        "warning",
+        "check",
+    ),
+    "haz::chk::005": Code(
+        "a variable that is not set",
+        "`env.from_host` names a variable that haz was started without. Tasks would run without it.",
+        _task(f"{_RUN}\ncache: false\nenv: {{from_host: [HAZ_EXAMPLE_UNSET]}}"),
+        _task(f"{_RUN}\ncache: false\nenv: {{override: {{HAZ_EXAMPLE_UNSET: x}}}}"),
+        "warning",
+        "check",
+    ),
+    "haz::chk::006": Code(
+        "a program that is not found",
+        "No directory of the PATH that the task gets holds the program; with a `/` in it, it is looked for in the "
+        "project. A program that a task lists in its `outputs` counts as found.",
+        _task('command: ["no-such-program"]\ncache: false'),
+        _task('command: ["sh"]\ncache: false'),
+        "warning",
+        "check",
+    ),
+    "haz::chk::007": Code(
+        "an unknown shell",
+        "`shell_type` names a program, and the PATH that the task gets does not lead to it.",
+        _task("shell: make\nshell_type: no-such-shell\ncache: false"),
+        _task("shell: make\nshell_type: sh\ncache: false"),
+        "warning",
+        "check",
+    ),
+    "haz::chk::008": Code(
+        "a file that ends in `.yaml`",
+        "haz reads `haz.yml`, `.haz/workspace.yml` and `.haz/tasks/*.yml`, and nothing that is named otherwise.",
+        {"lib/haz.yaml": "name: lib\n"},
+        {},
+        "warning",
+        "check",
+    ),
+    "haz::chk::009": Code(
+        "names that some file systems cannot keep apart",
+        "Two tasks, tags, overlays, outputs or directories of projects differ only in case, or in how the same letters "
+        "are encoded.",
+        _tasks("Build: {shell: make, cache: false}", "build: {shell: make, cache: false}"),
+        _tasks("build: {shell: make, cache: false}"),
+        "warning",
+        "check",
+    ),
+    "haz::chk::010": Code(
+        "a task that no project uses",
+        "An overlay defines the task, but every project that the overlay applies to has it from its own file or from "
+        "another overlay. Nothing can ever run this body.",
+        {
+            **_tasks("lint: {shell: make, cache: false}"),
+            **_overlay("tasks:\n  lint: {shell: other, cache: false}\n"),
+        },
+        _overlay("tasks:\n  lint: {shell: other, cache: false}\n"),
+        "warning",
+        "check",
+    ),
+    "haz::chk::011": Code(
+        "one file under two names",
+        "Two tasks write one file, by paths that a symbolic link makes the same.",
+        {
+            **_tasks(
+                "one: {shell: make, cache: false, outputs: [out/app]}",
+                "two: {shell: make, cache: false, outputs: [link/app]}",
+            ),
+            "lib/out/": "",
+            "lib/link": "-> out",
+        },
+        _tasks("one: {shell: make, cache: false, outputs: [out/app]}"),
+        "warning",
+        "check",
+    ),
+    "haz::chk::012": Code(
+        "an output that is a directory",
+        "Outputs are files. A pattern names all files below a directory.",
+        {**_task(f"{_RUN}\ncache: false\noutputs: [dist]"), "lib/dist/": ""},
+        {**_task(f'{_RUN}\ncache: false\noutputs: ["dist/**"]'), "lib/dist/": ""},
+        "warning",
+        "check",
     ),
 }
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MARKER = ".haz/workspace.yml"
 PROJECT_FILE = "haz.yml"
+MISNAMED_FILE = "haz.yaml"
 HIDDEN = frozenset({".git", ".haz"})
 
 
@@ -69,6 +70,8 @@ def find_root(start: str) -> Root:
     hint = f"create `{MARKER}` at the top of the workspace (`haz init` does it), or a `haz.yml` beside `.git`"
     if stray is not None:
         hint = f"{os.path.join(stray, '.haz')} has no `workspace.yml`; {hint}"
+        if os.path.lexists(os.path.join(stray, ".haz/workspace.yaml")):
+            hint = f"rename {os.path.join(stray, '.haz/workspace.yaml')} to `workspace.yml`"
     elif bare is not None:
         hint = f"{bare} is a repository without a `haz.yml`; {hint}"
     message = f"workspace discovery failed: no workspace in {path} or any directory above it"
@@ -186,7 +189,8 @@ class _Expansion:
             self.report("016", f"`{entry.text}` cannot be used: {error.reason}", entry)
             return
         found = False
-        for path, real in _Walk(self, entry).directories():
+        walk = _Walk(self, entry)
+        for path, real in walk.directories():
             if wanted.matching(path):
                 found = True
                 if excluded.matching(path):
@@ -195,6 +199,10 @@ class _Expansion:
                     self.report("020", f"`{path}` leads out of the workspace, to {real}", entry)
                 elif not HIDDEN.intersection(real[len(self.base) :].split("/")) and real != self.root:
                     self.add(entry, path, real)
+        for path in walk.misnamed:
+            if wanted.matching(path) and not excluded.matching(path):
+                message = f"`{path}` is no project: its file is named `haz.yaml`, not `haz.yml`"
+                self.source.report("chk::008", message, entry.node, help="rename it", severity="warning")
         if not found:
             self.report(
                 "016",
@@ -226,6 +234,8 @@ class _Walk:
                 self.prefixes.append(_core.PatternSet([[("/" + "/".join(segments[:count]), False, False)]]))
         self.fixed = fixed
         self.linked: set[str] = set()
+        self.misnamed: list[str] = []
+        """Directories that were passed over although they hold a `haz.yaml` (O28)."""
 
     def directories(self) -> Iterator[tuple[str, str]]:
         """Yield `(path as walked, physical path)`."""
@@ -239,6 +249,8 @@ class _Walk:
     def _candidate(self, path: str, real: str) -> Iterator[tuple[str, str]]:
         if _is_file(os.path.join(real, PROJECT_FILE)):
             yield path, real
+        elif os.path.lexists(os.path.join(real, MISNAMED_FILE)):
+            self.misnamed.append(path)
 
     def _below(self, path: str, real: str, depth: int) -> Iterator[tuple[str, str]]:
         if self.depth is not None and depth >= self.depth:

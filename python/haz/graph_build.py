@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haz._uncollected import uncollected
 from haz.cycles import shortest_cycle, strong_components
 from haz.diagnostics import Diagnostic, Span
 from haz.graph import TaskGraph
@@ -24,6 +25,7 @@ _CYCLE_HELP = "remove one of the dependencies"
 _NAMED = 20
 
 
+@uncollected
 def build(workspace: Workspace, compile_patterns: Compile) -> tuple[TaskGraph, tuple[Diagnostic, ...]]:
     """Build the graph of all tasks. Its errors come in the order of DAG-011; with none, the graph has no cycle.
 

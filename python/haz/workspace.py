@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 from haz import discovery
+from haz._record import Record
+from haz._uncollected import uncollected
 from haz.config import merge, parse, resolve
 from haz.config.declarations import WorkspaceDeclaration
 from haz.config.parse import Source
@@ -21,11 +23,41 @@ if TYPE_CHECKING:
     from haz.config.declarations import OverlayDeclaration, ProjectDeclaration
     from haz.diagnostics import Span
 
-__all__ = ["bearing", "find_root", "load", "load_tolerant", "with_sources"]
+    Selected = tuple[Source, Place] | None
+
+__all__ = ["Gaps", "Reading", "bearing", "find_root", "header", "load", "load_tolerant", "read", "with_sources"]
 
 OVERLAYS = ".haz/tasks"
 # Stands in for an action that was reported as wrong; no such workspace is ever run.
 _BROKEN = Command(())
+# Errors of a project or overlay after which tasks, tags or the right order of overlays may be missing.
+_LOSSES = frozenset(f"haz::cfg::{number}" for number in ("006", "014", "015", "024", "025", "048"))
+
+
+class Gaps(Record):
+    """What errors may have kept from being loaded: an absence there proves nothing."""
+
+    projects: bool = False
+    """Projects, whose names are not known."""
+    overlays: bool = False
+    """Overlays, or tasks of them."""
+    partial: frozenset[str] = frozenset()
+    """Names of projects that may lack tasks or tags."""
+    files: frozenset[str] = frozenset()
+    """Every file with an error."""
+
+    @property
+    def any(self) -> bool:
+        return self.projects or self.overlays or bool(self.partial)
+
+
+class Reading(Record):
+    """What the files of a workspace come to. `overlays` are those that could be read."""
+
+    workspace: Workspace | None
+    diagnostics: tuple[Diagnostic, ...]
+    gaps: Gaps = Gaps()
+    overlays: tuple[OverlayDeclaration, ...] = ()
 
 
 def load(start: str) -> Workspace:
@@ -33,11 +65,16 @@ def load(start: str) -> Workspace:
 
     Raises `LoadError` with everything that is wrong with any of its files.
     """
-    workspace, diagnostics = load_tolerant(start)
-    errors = tuple(problem for problem in diagnostics if problem.severity == "error")
-    if errors or workspace is None:
-        raise LoadError(errors, f"{len(errors)} configuration error(s) found" if len(errors) > 1 else None)
-    return workspace
+    reading = read(start)
+    errors = tuple(problem for problem in reading.diagnostics if problem.severity == "error")
+    if errors or reading.workspace is None:
+        raise LoadError(errors, header(len(errors)))
+    return reading.workspace
+
+
+def header(errors: int) -> str | None:
+    """Introduce several errors of files (spec 04 §8); one stands alone."""
+    return f"{errors} configuration error(s) found" if errors > 1 else None
 
 
 def load_tolerant(start: str) -> tuple[Workspace | None, tuple[Diagnostic, ...]]:
@@ -46,13 +83,20 @@ def load_tolerant(start: str) -> tuple[Workspace | None, tuple[Diagnostic, ...]]
     The workspace is None when there is none, or when its settings cannot be read. With errors it may lack projects
     and must not be run; it serves to check what is left.
     """
+    reading = read(start)
+    return reading.workspace, reading.diagnostics
+
+
+@uncollected
+def read(start: str) -> Reading:
+    """Read what `load_tolerant` answers, and what is known to be missing from it."""
     try:
         root = find_root(start)
     except LoadError as error:
-        return None, error.diagnostics
+        return Reading(None, error.diagnostics)
     loader = _Loader(root)
     workspace = loader.load()
-    return workspace, (*root.warnings, *loader.diagnostics)
+    return Reading(workspace, (*root.warnings, *loader.diagnostics), loader.gaps(), tuple(loader.overlays))
 
 
 def with_sources(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -104,6 +148,14 @@ class _Loader:
         self.root = root.path
         self.explicit = root.explicit
         self.diagnostics: list[Diagnostic] = []
+        self.overlays: list[OverlayDeclaration] = []
+        self._lacks_projects = False
+        self._lacks_overlays = False
+        self._partial: set[str] = set()
+
+    def gaps(self) -> Gaps:
+        wrong = {problem.span.file for problem in self.diagnostics if problem.severity == "error" and problem.span}
+        return Gaps(self._lacks_projects, self._lacks_overlays, frozenset(self._partial), frozenset(wrong))
 
     def load(self) -> Workspace | None:
         if not self.explicit:
@@ -117,20 +169,24 @@ class _Loader:
             if settings is not None:
                 places = discovery.expand(self.root, source, settings.projects)
             self.diagnostics += source.diagnostics
+            self._lacks_projects = any(_concerns_projects(problem) for problem in source.diagnostics)
         placed = self._projects(list(places), source)
-        overlays = self._overlays()
+        overlays = self.overlays = self._overlays()
         if settings is None:
             return None
         self._warn_about_silence(settings, placed, overlays)
         return self._assemble(settings, placed, overlays)
 
-    def _read(self, path: str, code: str, span: Span | None = None) -> Source | None:
+    def _read(self, path: str, code: str, selected: Selected = None) -> Source | None:
         try:
             with open(path, "rb", buffering=0) as file:
                 return Source(path, file.read())
         except OSError as error:
             message = f"cannot read {path}: {error.strerror}"
-            self.diagnostics.append(Diagnostic(f"haz::{code}", message, span))
+            misnamed = path.removesuffix(".yml") + ".yaml"
+            hint = f"rename {misnamed}: the ending is `.yml`" if os.path.lexists(misnamed) else None
+            span = None if selected is None else selected[0].span(selected[1].entry.node, "selected here")
+            self.diagnostics.append(Diagnostic(f"haz::{code}", message, span, hint))
             return None
 
     def _projects(
@@ -142,19 +198,21 @@ class _Loader:
         by_fold: dict[str, str] = {}
         for place in places:
             root = "" if place is None else place.root
-            span = None if place is None or settings is None else settings.span(place.entry.node, "selected here")
-            source = self._read(f"{self.root}{root}/{PROJECT_FILE}", "dsc::023", span)
-            if source is None:
-                continue
-            declared = parse.project(source)
-            if declared is not None:
-                first = by_name.setdefault(declared.name, declared)
-                if first is declared:
-                    found.append((declared, root))
-                    _warn_about_case(declared, by_fold)
-                else:
-                    _refuse_name(declared, first)
-            self.diagnostics += source.diagnostics
+            selected = None if place is None or settings is None else (settings, place)
+            source = self._read(f"{self.root}{root}/{PROJECT_FILE}", "dsc::023", selected)
+            declared = None if source is None else parse.project(source)
+            first = None if declared is None else by_name.setdefault(declared.name, declared)
+            if declared is None or first is not declared:
+                self._lacks_projects = True
+            if declared is not None and first is declared:
+                found.append((declared, root))
+                _warn_about_case(declared, by_fold)
+                if any(map(_loses, declared.source.diagnostics)):
+                    self._partial.add(declared.name)
+            elif declared is not None and first is not None:
+                _refuse_name(declared, first)
+            if source is not None:
+                self.diagnostics += source.diagnostics
         return found
 
     def _overlays(self) -> list[OverlayDeclaration]:
@@ -168,6 +226,7 @@ class _Loader:
         except OSError as error:
             message = f"cannot list the overlays in {directory}: {error.strerror}"
             self.diagnostics.append(Diagnostic("haz::dsc::033", message))
+            self._lacks_overlays = True
             return []
         overlays = []
         for entry in listed:
@@ -180,11 +239,12 @@ class _Loader:
                 self.diagnostics.append(Diagnostic("haz::cfg::050", message, severity="warning"))
                 continue
             source = self._read(entry.path, "dsc::034")
+            overlay = None if source is None else parse.overlay(source, name)
+            if overlay is not None:
+                overlays.append(overlay)
             if source is not None:
-                overlay = parse.overlay(source, name)
-                if overlay is not None:
-                    overlays.append(overlay)
                 self.diagnostics += source.diagnostics
+            self._lacks_overlays |= overlay is None or any(map(_loses, overlay.source.diagnostics))
         return overlays
 
     def _assemble(
@@ -194,7 +254,13 @@ class _Loader:
         overlays: list[OverlayDeclaration],
     ) -> Workspace:
         placed = sorted(placed, key=lambda pair: pair[0].name)
-        tasks, collisions = merge.effective([declared for declared, _ in placed], overlays)
+        names = frozenset(declared.name for declared, _ in placed)
+        tasks, collisions = merge.effective(
+            [declared for declared, _ in placed],
+            overlays,
+            whole=not self._lacks_projects,
+            unsettled=names if self._lacks_overlays else frozenset(self._partial),
+        )
         self.diagnostics += collisions
         projects = {}
         for (declared, root), effective in zip(placed, tasks, strict=True):
@@ -224,6 +290,20 @@ class _Loader:
                 sources.append(source)
         for source in sources:
             self.diagnostics += source.diagnostics
+
+
+def _concerns_projects(problem: Diagnostic) -> bool:
+    """Whether an error in the settings may have kept projects out: an expansion, or `projects` itself."""
+    codes = ("haz::dsc::", "haz::cfg::004", "haz::cfg::009", "haz::cfg::010")
+    return problem.severity == "error" and problem.code.startswith(codes)
+
+
+def _loses(problem: Diagnostic) -> bool:
+    if problem.severity != "error":
+        return False
+    # A misspelt key at the top may be the one that holds everything; one in a body is that of a known task.
+    at_top = "." not in problem.message.rpartition("(at `")[2]
+    return problem.code in _LOSSES or (problem.code == "haz::cfg::004" and at_top)
 
 
 def _overlay_problem(entry: os.DirEntry[str]) -> str | None:

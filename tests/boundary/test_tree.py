@@ -80,7 +80,7 @@ def test_an_error_names_kind_path_and_reason(tmp_path: Path) -> None:
 
 
 def test_a_link_out_of_the_workspace_is_an_error_where_it_matches(tmp_path: Path) -> None:
-    """O19."""
+    """DISC-023, O19."""
     root = tmp_path / "ws"
     root.mkdir()
     (tmp_path / "secret").write_bytes(b"x")

@@ -52,7 +52,7 @@ def test_an_output_in_place_is_left_untouched_by_a_hit(built: Space) -> None:
 
 
 def test_deleted_outputs_come_back_with_their_bytes_and_modes(space: Space) -> None:
-    """CACHE-023."""
+    """CACHE-013, CACHE-023."""
     space.project(
         "lib", 'make: {shell: "echo run > tool; chmod 751 tool; mkdir -p d; echo x > d/y", outputs: [tool, "d/**"]}'
     )

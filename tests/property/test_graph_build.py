@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import graphlib
 import sys
 
@@ -129,3 +130,19 @@ def test_a_chain_deeper_than_the_stack_is_fine():
     tasks[f"t{depth - 1:06}"]["deps"] = ["~:t000000"]
     _, (problem,) = build(workspace({"p": tasks}), NaivePatterns)
     assert f"cycle of {depth} tasks" in problem.message
+
+
+def test_the_collector_is_as_it_was_after_building():
+    """O5: it stays out while the graph is built, whatever happens there."""
+    assert gc.isenabled()
+    build(workspace({"a": {"t": {}}}), NaivePatterns)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        build(workspace({"a": {"t": {}}}), NaivePatterns)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    with pytest.raises(AttributeError):
+        build(None, NaivePatterns)
+    assert gc.isenabled()

@@ -13,11 +13,11 @@ import haz
 
 PACKAGE = Path(haz.__file__).parent
 LAYERS = [
-    "_core _record codes diagnostics env errors events model names nearest outcome ports streams",
+    "_core _record _uncollected codes diagnostics env errors events model names nearest outcome ports streams",
     "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
     "history.log history.records plan query references resolution runtime_graph schedule supervise",
-    "cache.collect cache.store discovery history.files workspace",
-    "run_task loop observers tools",
+    "cache.collect cache.store certain discovery history.files workspace",
+    "checks foreign loop observers run_task tools",
     "app history.text render report why",
     "cli __main__",
 ]

@@ -1,7 +1,4 @@
-"""Broken workspaces: each row is what is wrong, the files, the code, the message, and the place it points to.
-
-CFG-003..035, DISC-001..010, DISC-020..022, DAG-006; O8, O9, O10, O11, O12, O30.
-"""
+"""Broken workspaces: each row is what is wrong, the files, the code, the message, and the place it points to."""
 
 from __future__ import annotations
 
@@ -37,6 +34,7 @@ BROKEN = [
     ("an empty project file", p(""), "cfg::yaml", "the file is empty", (1, 1)),
     ("only comments", p("# later\n"), "cfg::yaml", "the file is empty", (1, 1)),
     ("a document of nothing", p("---\n"), "cfg::yaml", "the file must be a mapping of keys to values, not empty", (2, 1)),
+    ("a document of nothing without a line break", p("---"), "cfg::yaml", "the file must be a mapping of keys to values, not empty", (1, 4)),
     ("a list as a file", p("- name: lib\n"), "cfg::yaml", "the file must be a mapping of keys to values, not a list", (1, 1)),
     ("a single word as a file", p("lib\n"), "cfg::yaml", "the file must be a mapping of keys to values, not a single value", (1, 1)),
     ("two documents", p("name: lib\n---\nname: app\n"), "cfg::yaml", "a second document; a file holds exactly one", (2, 1)),
@@ -180,6 +178,7 @@ def broken(tmp_path, files):
 
 @pytest.mark.parametrize(("files", "code", "message", "place"), [row[1:] for row in BROKEN], ids=IDS)
 def test_a_broken_workspace_is_told_with_code_message_and_place(files, code, message, place, tmp_path):
+    """CFG-003..035, DISC-001..010, DISC-020..022, DAG-006; O8, O9, O10, O11, O12, O30."""
     start = broken(tmp_path, files)
     _, diagnostics = workspace.load_tolerant(start)
     assert [problem.code for problem in diagnostics] == [f"haz::{code}"]

@@ -105,6 +105,27 @@ class TestProducerEdges:
         assert "a:loose reads what a:p writes" in warning.message
 
 
+def test_each_pattern_is_compiled_once_and_each_path_matched_once():
+    """O5: the work grows with the number of tasks, not with that of their pairs."""
+    compiled, matched = [], []
+
+    class Counting(NaivePatterns):
+        def __init__(self, specs):
+            super().__init__(specs)
+            compiled.extend(pattern for spec in specs for pattern in spec)
+
+        def matching(self, path):
+            matched.append(path)
+            return super().matching(path)
+
+    tasks = {f"t{n}": {"inputs": [f"in{n}", f"in{n}/*.c"], "outputs": [f"out{n}", f"o{n}/*.o"]} for n in range(50)}
+    graph, problems = build(workspace({"a": tasks}), Counting)
+    assert len(graph.nodes) == 50
+    assert problems == ()
+    assert len(compiled) == len(set(compiled)) == 100
+    assert len(matched) == len(set(matched)) == 100
+
+
 class TestErrors:
     def test_an_unresolved_reference_names_task_reference_and_reason(self):
         """DAG-011, REF-003, O7."""

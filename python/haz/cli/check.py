@@ -1,4 +1,4 @@
-"""Validate the whole workspace, and report everything that is wrong with it at once."""
+"""Validate the whole workspace, and report everything that is wrong with it, or looks so, at once."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
-from haz.app import open_workspace
+from haz.app import GRAPH_HEADER, examine
 from haz.cli import values
-from haz.cli.report import finish
+from haz.cli.report import finish, show
 from haz.errors import UsageError
 from haz.streams import Writer
+from haz.workspace import header
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from haz.checks import Examination
 
 NAME = "check"
 
@@ -21,14 +26,42 @@ def command(
         bool, typer.Option("--all", help="Count the tasks of the project here, or all outside of one (default).")
     ] = False,
     workspace: Annotated[bool, typer.Option("--workspace", help="Count the tasks of all projects.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
+    output: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="text, or json: all errors and warnings as one array.")
+    ] = "text",
+    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
 ) -> int:
     if every and workspace:
         raise UsageError("--all and --workspace are mutually exclusive")
     values.colour(color)
-    loaded = open_workspace(os.getcwd())
-    projects = loaded.workspace.projects
-    counted = projects.values() if workspace or loaded.bearing is None else (projects[loaded.bearing],)
+    wants_json = values.format_choice(output) == "json" or as_json
+    found = examine(os.getcwd())
+    failed = bool(found.file_errors or found.graph_errors or (strict and found.warnings))
     out = Writer(1)
-    out.text(f"{sum(len(project.tasks) for project in counted)} task(s) validated.\n")
-    return finish(out)
+    if wants_json:
+        out.text(_json(found))
+    else:
+        show(found.file_errors, header(len(found.file_errors)))
+        show(found.graph_errors, GRAPH_HEADER)
+        show(found.warnings, None)
+        if not failed:
+            out.text(f"{_count(found, workspace)} task(s) validated.\n")
+    return finish(out) or (2 if failed else 0)
+
+
+def _count(found: Examination, every: bool) -> int:
+    if found.workspace is None:
+        return 0
+    projects = found.workspace.projects
+    counted = projects.values() if every or found.bearing is None else (projects[found.bearing],)
+    return sum(len(project.tasks) for project in counted)
+
+
+def _json(found: Examination) -> str:
+    import json  # noqa: PLC0415 - only where it is asked for
+
+    from haz.render import as_json  # noqa: PLC0415
+
+    return json.dumps(as_json((*found.file_errors, *found.graph_errors, *found.warnings)), indent=2) + "\n"

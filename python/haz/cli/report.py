@@ -11,6 +11,9 @@ from haz.streams import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from haz.diagnostics import Diagnostic
     from haz.env import ColourChoice
     from haz.errors import HazError
 
@@ -27,22 +30,29 @@ def usage_error(message: str) -> int:
     return 2
 
 
+def show(diagnostics: Sequence[Diagnostic], header: str | None) -> None:
+    """Draw diagnostics on stderr; nothing for none."""
+    if not diagnostics:
+        return
+    from haz.render import render  # noqa: PLC0415 - needed on failure only
+
+    Writer(2).text(
+        render(
+            diagnostics,
+            header=header,
+            colour=env.colour(Colour.choice, 2),
+            ascii_only=env.ascii_only(2),
+            narrated=env.narrated(),
+            width=os.get_terminal_size(2).columns if os.isatty(2) else None,
+        )
+    )
+
+
 def report_error(error: HazError) -> int:
     """Print an error with its causes and hint; returns its exit code."""
     write = Writer(2).text
     if isinstance(error, LoadError):
-        from haz.render import render  # noqa: PLC0415 - needed on failure only
-
-        write(
-            render(
-                error.diagnostics,
-                header=error.header,
-                colour=env.colour(Colour.choice, 2),
-                ascii_only=env.ascii_only(2),
-                narrated=env.narrated(),
-                width=os.get_terminal_size(2).columns if os.isatty(2) else None,
-            )
-        )
+        show(error.diagnostics, error.header)
     elif isinstance(error, ResolutionError):
         write(f"Error: {error}\n")
         for message in error.messages:

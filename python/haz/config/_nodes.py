@@ -44,6 +44,10 @@ class Source:
         return self.span_at(line, column, length, label)
 
     def span_at(self, line: int, column: int, length: int = 1, label: str = "here") -> Span:
+        last = len(self._all())
+        if line > last + self.data.endswith((b"\n", b"\r")):
+            # The parser puts a value that is not there after the end of a file that does not end in a line break.
+            line, column = max(1, last), len(self._text(last)) + 1
         context = tuple((n, self._text(n)) for n in (line - 1, line, line + 1) if 0 < n <= len(self._all()))
         return Span(self.path, line, column, max(1, length), label, context)
 

@@ -15,11 +15,17 @@ HELP = (
 
 
 def effective(
-    projects: list[ProjectDeclaration], overlays: list[OverlayDeclaration]
+    projects: list[ProjectDeclaration],
+    overlays: list[OverlayDeclaration],
+    *,
+    whole: bool = True,
+    unsettled: frozenset[str] = frozenset(),
 ) -> tuple[list[dict[str, TaskDeclaration]], list[Diagnostic]]:
     """Return the effective tasks of each project, and every collision. DAG-001..006.
 
-    Where two overlays collide the first by name stands in, so that the graph can still be checked.
+    Where two overlays collide the first by name stands in, so that the graph can still be checked. Of the `unsettled`
+    projects no collision is told, since bodies may be missing; unless all projects are here (`whole`), only those of
+    overlays with equal filters are, since others may differ in the projects that they match.
     """
     tags = [frozenset(project.tags) for project in projects]
     filters = [frozenset(overlay.tags_filter) for overlay in overlays]
@@ -36,7 +42,8 @@ def effective(
                         candidates.setdefault(name, []).append(number)
         for name, numbers in candidates.items():
             winner = _winner(numbers, overlays, filters, matches)
-            if winner is None:
+            sure = project.name not in unsettled and (whole or len({filters[number] for number in numbers}) == 1)
+            if winner is None and sure:
                 collisions.append(_collision(project, name, [overlays[number] for number in numbers]))
             tasks[name] = overlays[numbers[0] if winner is None else winner].tasks[name]
         effective_tasks.append(tasks)

@@ -1,6 +1,6 @@
-"""JSON Schema (2020-12) of the three kinds of file, for editors. The loader is stricter: it also checks grammars.
+"""JSON Schema (2020-12) of the three kinds of file, for editors, and of diagnostics, for tools.
 
-`python -m haz.config.schema workspace|project|overlay` prints one.
+The loader is stricter than its schemas: it also checks grammars. `haz schema KIND` prints one.
 """
 
 from __future__ import annotations
@@ -313,12 +313,57 @@ def workspace() -> Schema:
     }
 
 
+def diagnostics() -> Schema:
+    """Describe what `--format json` of a command that checks something prints."""
+    place: Schema = {
+        "file": {"description": "Absolute path.", "type": ["string", "null"]},
+        "line": {"description": "From 1.", "type": ["integer", "null"], "minimum": 1},
+        "column": {"description": "From 1, in characters.", "type": ["integer", "null"], "minimum": 1},
+        "length": {"description": "In characters, on that line.", "type": ["integer", "null"], "minimum": 1},
+        "label": {"description": "What stands there.", "type": ["string", "null"]},
+    }
+    keys: Schema = {
+        "code": {"description": "What kind of problem it is.", "type": "string", "pattern": "^haz::[a-z]+::[a-z0-9]+$"},
+        "severity": {"enum": ["error", "warning"]},
+        "message": {"description": "One line.", "type": "string", "minLength": 1},
+        "causes": {"description": "The nearest first.", "type": "array", "items": {"type": "string"}},
+        "help": {"description": "What to do about it.", "type": ["string", "null"]},
+        **place,
+        "task": {"description": "project:task", "type": ["string", "null"]},
+        "related": {"description": "Further places.", "type": "array", "items": _record("A place.", place)},
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "Diagnostics of haz",
+        "description": "Errors, then warnings. What is not known is null.",
+        "type": "array",
+        "items": _record("One problem.", keys),
+    }
+
+
+def _record(described: str, keys: Schema) -> Schema:
+    return {
+        "description": described,
+        "type": "object",
+        "properties": keys,
+        "required": list(keys),
+        "additionalProperties": False,
+    }
+
+
+KINDS = {"workspace": workspace, "project": project, "overlay": overlay, "diagnostics": diagnostics}
+
+
+def document(kind: str) -> str:
+    """Return the text of one of the published schemas."""
+    return json.dumps(KINDS[kind](), indent=2) + "\n"
+
+
 def main(arguments: list[str]) -> int:
-    kinds = {"workspace": workspace, "project": project, "overlay": overlay}
-    if len(arguments) != 1 or arguments[0] not in kinds:
-        sys.stderr.write("usage: python -m haz.config.schema workspace|project|overlay\n")
+    if len(arguments) != 1 or arguments[0] not in KINDS:
+        sys.stderr.write(f"usage: python -m haz.config.schema {'|'.join(KINDS)}\n")
         return 2
-    sys.stdout.write(json.dumps(kinds[arguments[0]](), indent=2) + "\n")
+    sys.stdout.write(document(arguments[0]))
     return 0
 
 

@@ -1,0 +1,24 @@
+"""Print the JSON Schema of a kind of file, for editors, or of the diagnostics, for tools."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from haz.cli.report import finish
+from haz.config.schema import KINDS, document
+from haz.errors import UsageError
+from haz.streams import Writer
+
+NAME = "schema"
+
+
+def command(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.", show_default=False)],
+) -> int:
+    if kind not in KINDS:
+        raise UsageError(f"unknown schema '{kind}', expected {', '.join(KINDS)}")
+    out = Writer(1)
+    out.text(document(kind))
+    return finish(out)
