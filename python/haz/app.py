@@ -114,6 +114,7 @@ def execute(
         created_at=now_ms(),
         policy=options.policy,
         arguments=dict.fromkeys(tasks, options.arguments) if options.arguments else {},
+        locks=_core.FileLocks(queue, formats.locks_directory(workspace.root)),
     )
     tasks_in_order = list(input_specs)
 

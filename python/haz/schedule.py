@@ -17,8 +17,8 @@ perhaps parked for a mutex, in backoff or away (waiting for another process) bet
 and of each capped tag) is held from `Lookup` on, except while parked, in backoff or away; a mutex from `Spawn` on.
 
 When admission stops (cancel, EXEC-019, EXEC-020, fail-fast) nothing is admitted, spawned or restored any more: what is
-ready, parked, in backoff or away becomes `RunCancelled` at once, a lookup when it is answered; their hard descendants become
-`UpstreamCancelled`. A restore that has begun, and a child that ends on its own, keep their honest record.
+ready, parked, in backoff or away becomes `RunCancelled` at once, a lookup when it is answered; their hard descendants
+become `UpstreamCancelled`. A restore that has begun, and a child that ends on its own, keep their honest record.
 
 The cost of a task is O(degree + log n); a task that a full tag holds back is not looked at again until a unit is free.
 """
