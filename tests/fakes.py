@@ -202,6 +202,46 @@ def file_row(path):
     return ("file", row.path, row.digest, row.size, row.mode)
 
 
+class FakeLocks:
+    """Other processes, as told: `held` has for each lock its holder's pid and when that gives it back (None: never).
+
+    `then` is called when a lock is given back so.
+    """
+
+    def __init__(self, events):
+        self.events = events
+        self.held = {}
+        self.then = lambda name: None
+        self.broken = None
+        self.log = []
+        self.names = {}
+
+    def acquire(self, token, name, exclusive):
+        assert token not in self.names, "the token is in use"
+        self.log.append(("acquire", name, exclusive))
+        if self.broken:
+            self.events.at(0, "locked", token, self.broken)
+            return
+        self.names[token] = name
+        pid, until = self.held.pop(name, (None, 0.0))
+        if until is None or until > self.events.clock.now:
+            self.events.at(0, "waiting", token, pid)
+        if until is not None:
+            self.then(name)
+            self.events.at(max(0.0, until - self.events.clock.now), "locked", token)
+
+    def release(self, token):
+        if token in self.names:
+            self.log.append(("release", self.names.pop(token)))
+            self.events.drop(token)
+
+    def note(self):
+        self.log.append(("note",))
+
+    def changed(self):
+        return False
+
+
 class Diary(RunObserver):
     """Writes down every callback as one tuple."""
 

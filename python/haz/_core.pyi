@@ -171,6 +171,31 @@ class Blobs:
     def read(self, digest: bytes, offset: int, length: int) -> bytes:
         """At most `length` bytes of a blob from `offset`; empty at its end. Raises `FileSystemError`."""
 
+@final
+class FileLocks:
+    """Advisory locks between the haz processes of one workspace: files in `directory`, which is created when needed.
+
+    A lock is `flock` on a file of its own, so it vanishes when its holder dies, and no child inherits it.
+    """
+
+    def __new__(cls, queue: Queue, directory: str) -> FileLocks: ...
+    def acquire(self, token: int, name: str, exclusive: bool) -> None:
+        """Take the lock `name` (a file name) for `token`, which must not be in use. Shared holders tolerate each other.
+
+        Events: `("waiting", token, pid | None)` first when it is not free, with a holder's pid where it is known; then
+        `("locked", token, None)`, or `("locked", token, text)` when it cannot be had: the directory cannot be written,
+        or the holder is a process that this one descends from, which waits for us. Raises `ValueError` for `name`.
+        """
+
+    def release(self, token: int) -> None:
+        """Give the lock back, or stop waiting: no event is pushed for `token` any more. Without effect when unknown."""
+
+    def note(self) -> None:
+        """Tell the other processes that files have changed or a result was stored. Trouble is told by `acquire` only."""
+
+    def changed(self) -> bool:
+        """Whether another process has called `note` since the last question, or since this was made."""
+
 # --- processes -------------------------------------------------------------------------------------------------------
 
 @final

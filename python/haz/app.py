@@ -143,6 +143,7 @@ def execute(
             {task: child_environment(spec, host) for task, spec in graph.specs.items() if spec.tools},
         ),
         arguments=dict.fromkeys(tasks, options.arguments) if options.arguments else {},
+        locks=_core.FileLocks(queue, formats.locks_directory(workspace.root)),
     )
     tasks_in_order = list(input_specs)
 

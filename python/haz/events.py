@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RunObserver:
-    """Callbacks of one run. Durations are seconds of work, without the time a task waited for a mutex."""
+    """Callbacks of one run. Durations are seconds of work, without the time a task waited for a mutex or a lock."""
 
     def on_run_started(self, tasks: int) -> None:
         """`tasks` is the size of the run set."""
@@ -26,6 +26,9 @@ class RunObserver:
         """The concatenation of all chunks is the captured stream of the attempt."""
 
     def on_stderr(self, task: TaskId, chunk: bytes) -> None: ...
+
+    def on_waiting(self, task: TaskId, pid: int | None) -> None:
+        """Another haz process runs the task, or holds its mutex: the process of this id, where it is known."""
 
     def on_attempt_finished(self, task: TaskId, run: TaskRun, attempts: int, delay: float | None) -> None:
         """An attempt that is not the last one ended; the next of `attempts` starts after `delay` seconds."""

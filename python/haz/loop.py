@@ -14,6 +14,7 @@ from haz.attempts import NO_RETRIES, broken, close, delay_before, eligible
 from haz.cache.store import Hit
 from haz.errors import ProcessError, RestoreFailed, RunTaskError
 from haz.model import CompletedRecord, SignaledInFlight, SkipRecord
+from haz.neighbours import Neighbours
 from haz.outcome import Announce, Lookup, Restore, Signal, Spawn
 from haz.run_task import cache_lookup_phase, now_ms, restore_from_hit, run_fresh
 from haz.supervise import ABANDON, KILL, QUIT, Supervision
@@ -102,6 +103,7 @@ class Loop:
         self._coming: dict[TaskId, int] = {}
         self._ahead: deque[TaskId] = deque(ctx.specs)
         self._children = 0
+        self._neighbours = None if ctx.locks is None else Neighbours(ctx.locks, ctx.observer, self._next_token)
 
     def run(self) -> None:
         """Run until every task has its record."""
@@ -109,7 +111,11 @@ class Loop:
         while not self._schedule.done:
             due = self._due()
             timeout = None if due is None else max(0.0, due - self._clock())
-            for kind, token, payload in self._events.wait(timeout):
+            events = self._events.wait(timeout)
+            if self._neighbours is not None and self._neighbours.look():
+                # Before the events: a hit or a lock that they bring may be due to what the other process has written.
+                self._epoch += 1
+            for kind, token, payload in events:
                 self._dispatch(kind, token, payload)
             if due is not None:
                 self._tick()
@@ -147,6 +153,7 @@ class Loop:
                 else:
                     wanted.append(task)
             elif isinstance(action, Restore):
+                self._release(task)
                 found = self._lookups[task].found
                 assert isinstance(found, Hit)
                 token = self._next_token()
@@ -163,6 +170,8 @@ class Loop:
 
     def _admitted(self, action: Lookup) -> None:
         task = action.task
+        if self._neighbours is not None:
+            self._neighbours.asks(task)
         if action.first:
             self._started[task] = self._clock()
             self._ctx.observer.on_task_started(task)
@@ -180,7 +189,7 @@ class Loop:
         for task in wanted:
             self._awaiting[task] = self._epoch
         self._ask(wanted)
-        if self._children or self._coming:
+        if self._children or self._coming or (self._neighbours is not None and self._neighbours.busy):
             return
         ahead: list[TaskId] = []
         while self._ahead and len(ahead) < LOOKAHEAD:
@@ -239,12 +248,46 @@ class Loop:
     # --- Processes ---------------------------------------------------------------------------------------------------
 
     def _spawn(self, task: TaskId) -> None:
+        """Start an attempt as soon as no other haz is in its way; `_locked` comes back here."""
+        if self._neighbours is not None and self._neighbours.acquire(self._ctx.specs[task]):
+            return
         token = self._next_token()
         child = Supervision(self._clock(), self._ctx.specs[task].timeout, self._grace)
         self._children += 1
         self._fly(token, Flight(task, run_fresh(self._ctx, task, token, self._lookups[task], child), child))
 
+    def _waits(self, token: int, pid: int | None) -> None:
+        assert self._neighbours is not None
+        task = self._neighbours.waits(token, pid)
+        if task is not None:
+            self._parked[task] = self._clock()
+            self._perform(self._schedule.must_wait(task))
+
+    def _locked(self, token: int, error: str | None) -> None:
+        assert self._neighbours is not None
+        found = self._neighbours.locked(token, error)
+        if found is not None:
+            task, outdated = found
+            if outdated:
+                self._perform(self._schedule.look_again(task))
+            else:
+                self._spawn(task)
+
+    def _release(self, task: TaskId) -> None:
+        if self._neighbours is not None:
+            self._neighbours.release(task)
+
+    def _wrote(self) -> None:
+        """Note that a task has changed files: what anybody has read of the disk before holds no longer."""
+        self._epoch += 1
+        if self._neighbours is not None:
+            self._neighbours.note()
+
     def _signal(self, task: TaskId) -> None:
+        if self._neighbours is not None and self._neighbours.awaits(task):
+            # Nothing was spawned yet, and now nothing will be.
+            self._perform(self._schedule.look_again(task))
+            return
         token = self._token_of.get(task)
         flight = self._flights.get(token) if token is not None else None
         if token is not None and flight is not None and flight.child is not None:
@@ -275,9 +318,13 @@ class Loop:
             self._hear(token)
         elif kind == "inputs" and token in self._asked:
             self._fingerprinted(token, payload)
+        elif kind == "waiting":
+            self._waits(token, payload)
+        elif kind == "locked":
+            self._locked(token, payload)
         elif kind != "reaped" and token in self._flights:
             if kind == "exit" or (kind == "restored" and (isinstance(payload, str) or payload[0])):
-                self._epoch += 1
+                self._wrote()
             self._advance(token, self._flights[token], (kind, payload))
 
     def _hear(self, signum: int) -> None:
@@ -337,6 +384,10 @@ class Loop:
         self._token_of.pop(flight.task, None)
         if flight.child is not None:
             self._children -= 1
+            if self._neighbours is not None:
+                # Noted before the lock is free: who gets it next must see that there may be a result now.
+                self._neighbours.note()
+                self._neighbours.release(flight.task)
 
     def _completed(self, flight: Flight, record: CompletedRecord) -> None:
         task = flight.task
@@ -403,6 +454,7 @@ class Loop:
             waited = self._waited.pop(task, 0.0) + (0.0 if parked is None else now - parked)
             duration = max(0.0, now - started - waited)
         self._lookups.pop(task, None)
+        self._release(task)
         if isinstance(result, RunTaskError):
             observer.on_task_errored(task, result, duration)
         elif isinstance(result, CompletedRecord):

@@ -35,6 +35,15 @@ class Files(Protocol):
     def fingerprint(self, token: int, specs: Sequence[int]) -> None: ...
 
 
+class Locks(Protocol):
+    """Locks between processes; see `_core.FileLocks`."""
+
+    def acquire(self, token: int, name: str, exclusive: bool) -> None: ...
+    def release(self, token: int) -> None: ...
+    def note(self) -> None: ...
+    def changed(self) -> bool: ...
+
+
 class Store(Protocol):
     """Results by key. Lookup never writes; submitted work is answered by events (see `haz.cache.store`)."""
 
@@ -45,4 +54,4 @@ class Store(Protocol):
     def publish(self, manifest: Manifest) -> None: ...
 
 
-__all__ = ["Event", "Events", "Files", "Inputs", "Processes", "Store"]
+__all__ = ["Event", "Events", "Files", "Inputs", "Locks", "Processes", "Store"]

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from haz._core import Finished, Inputs, PatternSet
     from haz.events import RunObserver
     from haz.model import TaskId, TaskSpec
-    from haz.ports import Events, Files, Processes, Store
+    from haz.ports import Events, Files, Locks, Processes, Store
     from haz.supervise import Supervision
 
     CachePolicy = Literal["read-write", "read", "write", "off"]
@@ -59,7 +59,7 @@ class RunContext(Record):
 
     `patterns` holds the input lists of all tasks of the run, then their output lists, each at its number in
     `input_specs` and `output_specs`. `host` is the invoking environment, `arguments` the `-- ARGS` per task,
-    `created_at` the start of the run in milliseconds since the epoch.
+    `created_at` the start of the run in milliseconds since the epoch. Without `locks` other processes are not heeded.
     """
 
     root: str
@@ -77,6 +77,7 @@ class RunContext(Record):
     policy: CachePolicy = "read-write"
     arguments: Mapping[TaskId, tuple[str, ...]] = {}
     tools: Mapping[TaskId, Sequence[tuple[str, bytes]] | BuildKeyError] = {}
+    locks: Locks | None = None
 
     def reads_cache(self, spec: TaskSpec) -> bool:
         return spec.cache and self.policy in ("read-write", "read")

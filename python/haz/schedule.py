@@ -6,18 +6,19 @@ back; every report is answered with the next actions. What the driver owes for e
 =============  =====================================================================================================
 `Lookup`       derive the key and look it up, then `looked_up`, or `errored`. `first` says that the task starts now
 `Restore`      put the entry in place, then `finished` with a hit's record, or `restore_failed`
-`Spawn`        run one attempt, then `finished`, `errored` or `retry`
+`Spawn`        run one attempt, then `finished`, `errored` or `retry`; or, before a process exists, `must_wait` for
+               another haz, and `look_again` when that one may have done the work
 `Signal`       end the task's process group if it has one that is alive; its attempt then ends as any other
 `Announce`     tell observers how a task ended: every task of the run is announced once, whatever its end
 =============  =====================================================================================================
 
 Life of a task: blocked (hard predecessors must succeed, soft ones must end) - ready - lookup - restore, or running,
-perhaps parked for a mutex or in backoff between - done. A slot (one unit of the cap and of each capped tag) is held
-from `Lookup` on, except while parked or in backoff; a mutex from `Spawn` on.
+perhaps parked for a mutex, in backoff or away (waiting for another process) between - done. A slot (one unit of the cap
+and of each capped tag) is held from `Lookup` on, except while parked, in backoff or away; a mutex from `Spawn` on.
 
 When admission stops (cancel, EXEC-019, EXEC-020, fail-fast) nothing is admitted, spawned or restored any more: what is
-ready, parked or in backoff becomes `RunCancelled` at once, a lookup when it is answered; their hard descendants become
-`UpstreamCancelled`. A restore that has begun, and a child that ends on its own, keep their honest record.
+ready, parked, in backoff or away becomes `RunCancelled` at once, a lookup when it is answered; their hard descendants
+become `UpstreamCancelled`. A restore that has begun, and a child that ends on its own, keep their honest record.
 
 The cost of a task is O(degree + log n); a task that a full tag holds back is not looked at again until a unit is free.
 """
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
     from haz.model import RunOutcome, RuntimeCycleViolation, StreamHashes, TaskId, TaskRun
     from haz.outcome import Action
 
-_BLOCKED, _READY, _LOOKUP, _RESTORE, _PARKED, _RUNNING, _BACKOFF, _DONE = range(8)
-_STATES = ("blocked", "ready", "being looked up", "being restored", "parked", "running", "in backoff", "done")
+_BLOCKED, _READY, _LOOKUP, _RESTORE, _PARKED, _RUNNING, _BACKOFF, _AWAY, _DONE = range(9)
+_STATES = ("blocked", "ready", "being looked up", "being restored", "parked", "running", "in backoff", "away", "done")
 
 
 class _Lock:
@@ -100,7 +101,8 @@ class Schedule:
         self._results: list[RunOutcome | RunTaskError | None] = [None] * size
         self._open = size
         self._in_flight = 0
-        self._in_backoff = 0
+        # In backoff or away: without a slot, and coming back without anybody's end.
+        self._in_abeyance = 0
         self._stopped = False
         self._cancelled = False
         self._fail_fast = fail_fast
@@ -248,7 +250,7 @@ class Schedule:
         if delayed:
             self._leave(i)
             self._state[i] = _BACKOFF
-            self._in_backoff += 1
+            self._in_abeyance += 1
         else:
             self._state[i] = _LOOKUP
             actions.append(Lookup(task, first=False))
@@ -259,10 +261,41 @@ class Schedule:
         if self._state[self._index[task]] == _DONE:
             return []
         i = self._expect(task, _BACKOFF)
-        self._in_backoff -= 1
+        self._in_abeyance -= 1
         self._state[i] = _READY
         heappush(self._ready, self._rank[i])
         return self._settle([])
+
+    def must_wait(self, task: TaskId) -> list[Action]:
+        """Answer a `Spawn` that another haz process stands in the way of: the slot is given back until `look_again`.
+
+        The mutex is kept: the other process has it, or is about to.
+        """
+        i = self._expect(task, _RUNNING)
+        if self._stopped:
+            return self._give_up(i)
+        self._release_slot(i)
+        self._state[i] = _AWAY
+        self._in_abeyance += 1
+        return self._settle([])
+
+    def look_again(self, task: TaskId) -> list[Action]:
+        """Answer a `Spawn`, after `must_wait` or without it, whose key was derived before another process was done.
+
+        Who was away goes before the others. A hit is then restored without the mutex, a miss spawned with it.
+        """
+        i = self._expect(task, _RUNNING, _AWAY)
+        if self._stopped:
+            return self._give_up(i)
+        actions: list[Action] = []
+        if self._state[i] == _RUNNING:
+            self._state[i] = _LOOKUP
+            actions.append(Lookup(task, first=False))
+        else:
+            self._in_abeyance -= 1
+            self._state[i] = _READY
+            heappush(self._ready, self._rank[i] - len(self._tasks))
+        return self._settle(actions)
 
     def cancel(self) -> list[Action]:
         """Stop admission and signal what runs (EXEC-013). Calling it again does nothing."""
@@ -302,7 +335,7 @@ class Schedule:
             self._drain(actions)
         elif self._free and self._ready:
             self._admit(actions)
-        if self._open and not self._in_flight and not self._in_backoff:
+        if self._open and not self._in_flight and not self._in_abeyance:
             raise RuntimeError("tasks are left that can never start: the graph has a cycle")
         return actions
 
@@ -473,10 +506,10 @@ class Schedule:
             lock.head = 0
         for held_back in self._held_back:
             held_back.clear()
-        self._in_backoff = 0
+        self._in_abeyance = 0
         self._ready.clear()
         for i, state in enumerate(self._state):
-            if state in (_READY, _PARKED, _BACKOFF):
+            if state in (_READY, _PARKED, _BACKOFF, _AWAY):
                 self._abandon(i, actions)
 
     def _drain(self, actions: list[Action]) -> None:

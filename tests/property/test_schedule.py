@@ -50,7 +50,7 @@ def holders_agree(driver):
     """MUTEX-003, MUTEX-004: an exclusive holder is alone."""
     held = Counter()
     exclusive = set()
-    for task in driver.running:
+    for task in (*driver.running, *driver.away):
         mutex = driver.graph.specs[task].mutex
         if mutex is not None:
             held[mutex.key] += 1
@@ -85,7 +85,7 @@ def check_work_conserving(driver):
     waiting = set(driver.schedule.waiting())
     used = Counter(tag for task in driver.flying for tag in driver.graph.specs[task].tags)
     for task in driver.graph.nodes:
-        if task in driver.announced or task in driver.flying or task in waiting or task in driver.backoff:
+        if task in driver.announced or task in (*driver.flying, *waiting, *driver.backoff, *driver.away):
             continue
         hard = driver.graph.hard_predecessors[task]
         soft = driver.graph.soft_predecessors[task]
@@ -101,6 +101,7 @@ def step(driver, data):
         *(("restore", task) for task in driver.restoring),
         *(("run", task) for task in driver.running),
         *(("due", task) for task in sorted(driver.backoff)),
+        *(("again", task) for task in sorted(driver.away)),
     ]
     if not choices:
         return False
@@ -118,7 +119,7 @@ def step(driver, data):
             driver.take(schedule.finished(task, hit(task, *outputs)) if good else schedule.restore_failed(task))
         case "run":
             driver.running.remove(task)
-            ends = ["ok", "ok", "ok", "fail", "error", "later", "again"]
+            ends = ["ok", "ok", "ok", "fail", "error", "later", "again", "other haz", "late"]
             end = data.draw(st.sampled_from(["ok", "signalled"] if task in driver.signalled else ends))
             run = (TaskRun(1, "failed", 0, 0),)
             match end:
@@ -135,6 +136,14 @@ def step(driver, data):
                     driver.take(schedule.retry(task, run, delayed=True))
                 case "again":
                     driver.take(schedule.retry(task, run, delayed=False))
+                case "other haz":
+                    driver.away.add(task)
+                    driver.take(schedule.must_wait(task))
+                case "late":
+                    driver.take(schedule.look_again(task))
+        case "again":
+            driver.away.discard(task)
+            driver.take(schedule.look_again(task))
         case "due":
             driver.backoff.discard(task)
             driver.take(schedule.retry_due(task))

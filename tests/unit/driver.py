@@ -16,7 +16,7 @@ class Driver:
         self.tag_caps = tag_caps or {}
         self.schedule = Schedule(graph, cap, self.tag_caps, **options)
         self.looking, self.restoring, self.running = [], [], []
-        self.started, self.signalled, self.backoff = [], [], set()
+        self.started, self.signalled, self.backoff, self.away = [], [], set(), set()
         self.announced = {}
         self.order = []
         self.log = []
@@ -45,6 +45,7 @@ class Driver:
                 case Announce(task=task, result=result):
                     assert task not in self.announced, f"{task} announced twice"
                     self.announced[task] = result
+                    self.away.discard(task)
         return self
 
     @property
@@ -101,6 +102,19 @@ class Driver:
         task = task_id(task)
         self.backoff.discard(task)
         return self.take(self.schedule.retry_due(task))
+
+    def must_wait(self, task):
+        task = task_id(task)
+        self.running.remove(task)
+        self.away.add(task)
+        return self.take(self.schedule.must_wait(task))
+
+    def look_again(self, task):
+        task = task_id(task)
+        if task in self.running:
+            self.running.remove(task)
+        self.away.discard(task)
+        return self.take(self.schedule.look_again(task))
 
     def cancel(self):
         return self.take(self.schedule.cancel())

@@ -498,3 +498,45 @@ class TestExitCode:
         """EXEC-021: the child's own code is never passed on."""
         driver = Driver(graph("a")).start().miss("a").end(failed(task_id("a")))
         assert exit_code_for(outcome(driver)) == 1
+
+
+class TestOtherProcesses:
+    def test_who_waits_for_another_process_gives_its_slot_to_the_next(self):
+        """EXEC-006: a task of another haz takes no room here."""
+        driver = Driver(graph("a", "b"), cap=1).start().miss("a").must_wait("a")
+        assert driver.looking == list(ids("b"))
+
+    def test_who_waited_looks_again_before_others_and_a_hit_is_not_run(self):
+        """EXEC-007, MUTEX-007."""
+        tree = graph(spec("a", mutex="m"), spec("b", mutex="m"), "c", "d")
+        driver = Driver(tree, cap=1).start().miss("a").must_wait("a").miss("b").look_again("a")
+        assert driver.looking == list(ids("c"))
+        driver.miss("c").ok("c")
+        assert driver.looking == list(ids("a"))
+        driver.new()
+        driver.hit("a")
+        assert driver.new() == ["restore a", "announce a", "lookup b"]
+        assert not driver.schedule.waiting()
+
+    def test_a_miss_after_the_wait_is_spawned_with_the_mutex_it_kept(self):
+        """MUTEX-006."""
+        tree = graph(spec("a", mutex="m"), spec("b", mutex="m"))
+        driver = Driver(tree).start().miss("a", "b").must_wait("a")
+        assert driver.schedule.waiting() == ids("b")
+        assert driver.look_again("a").miss("a").running == list(ids("a"))
+
+    def test_a_key_that_may_be_outdated_is_derived_again_in_the_same_slot(self):
+        driver = Driver(graph("a", "b"), cap=1).start().miss("a").look_again("a")
+        assert driver.looking == list(ids("a"))
+
+    def test_a_cancel_ends_the_wait_at_once(self):
+        """EXEC-013."""
+        driver = Driver(graph("a", "b", hard={"b": "a"})).start().miss("a").must_wait("a").cancel()
+        assert driver.schedule.done
+        assert driver.announced[task_id("a")] == RunCancelled(task_id("a"))
+        assert driver.signalled == []
+
+    def test_a_wait_that_is_told_after_the_stop_is_given_up(self):
+        driver = Driver(graph("a", "b")).start().miss("a", "b").cancel().must_wait("a").look_again("b")
+        assert driver.schedule.done
+        assert [type(record) for record in driver.announced.values()] == [RunCancelled, RunCancelled]

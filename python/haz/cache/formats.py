@@ -1,11 +1,17 @@
-"""The only list of on-disk names and versions of the cache. An unknown version is simply absent.
+"""The only list of on-disk names and versions. An unknown version is simply absent.
 
 ```
 <cache>/CACHEDIR.TAG                          backup tools leave the cache alone
 <cache>/blobs-v1/<algorithm>/<kk>/<digest>    one file per distinct content: outputs and streams
 <cache>/entries-v1/<algorithm>/<kk>/<key>     one manifest per cache key, published by one rename
 ```
-`kk` is the first two of the 64 hex digits.
+`kk` is the first two of the 64 hex digits. Beside the cache, wherever that is:
+
+```
+<root>/.haz/locks/v1/task.<project>.<task>    no two processes run one task at a time
+<root>/.haz/locks/v1/mutex.[<project>.]<name> a mutex, across processes
+<root>/.haz/locks/v1/changes                  the sign of the last process that changed files
+```
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ HASH_IDS = {"blake3": 0, "sha256": 1}
 BLOBS = "blobs-v1"
 ENTRIES = "entries-v1"
 SPILL = "spill"
+LOCKS = ".haz/locks/v1"
 MANIFEST_MAGIC = b"haz-manifest 1 "
 
 CACHEDIR_TAG = "CACHEDIR.TAG"
@@ -33,6 +40,10 @@ def entries_directory(cache: str, algorithm: str) -> str:
 def entry_path(cache: str, algorithm: str, key: bytes) -> str:
     name = key.hex()
     return f"{cache}/{ENTRIES}/{algorithm}/{name[:2]}/{name}"
+
+
+def locks_directory(root: str) -> str:
+    return f"{root}/{LOCKS}"
 
 
 def text_of(raw: bytes) -> str:

@@ -49,6 +49,9 @@ class FanOut(RunObserver):
     def on_stderr(self, task: TaskId, chunk: bytes) -> None:
         self._tell("on_stderr", task, chunk)
 
+    def on_waiting(self, task: TaskId, pid: int | None) -> None:
+        self._tell("on_waiting", task, pid)
+
     def on_attempt_finished(self, task: TaskId, run: TaskRun, attempts: int, delay: float | None) -> None:
         self._tell("on_attempt_finished", task, run, attempts, delay)
 

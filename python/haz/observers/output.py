@@ -38,6 +38,9 @@ class OutputObserver(RunObserver):
         self._forget(task)
         self._say(line)
 
+    def on_waiting(self, task: TaskId, pid: int | None) -> None:
+        self._say(self._presenter.waiting(task, pid))
+
     def on_attempt_finished(self, task: TaskId, run: TaskRun, attempts: int, delay: float | None) -> None:
         self._flush(task)
         self._say(self._presenter.attempt(task, run, attempts, delay))

@@ -104,6 +104,11 @@ class Presenter:
         note = f" ({', '.join(notes)})" if notes else ""
         return f"{self.prefix(task)}{self._paint(RED, verb)} in {took}{note}\n"
 
+    def waiting(self, task: TaskId, pid: int | None) -> str:
+        """Render that another haz process is in the way."""
+        whom = "another haz" if pid is None else f"pid {pid}"
+        return f"{self.prefix(task)}{self._paint(YELLOW, f'… waiting for {whom}')}\n"
+
     def attempt(self, task: TaskId, run: TaskRun, attempts: int, delay: float | None) -> str:
         """Render the end of an attempt that is followed by another one (spec 03 §13.6)."""
         took = duration_text(((run.finished_at or run.started_at) - run.started_at) / 1000)

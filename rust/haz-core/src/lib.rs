@@ -6,6 +6,7 @@ pub mod blobs;
 pub mod digest;
 pub mod error;
 pub mod glob;
+pub mod locks;
 pub mod process;
 pub mod queue;
 pub mod signals;

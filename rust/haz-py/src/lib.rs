@@ -8,6 +8,7 @@ mod files;
 mod finished;
 mod glob;
 mod json;
+mod locks;
 mod process;
 mod signals;
 mod yaml;
@@ -23,6 +24,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     finished::register(module)?;
     glob::register(module)?;
     json::register(module)?;
+    locks::register(module)?;
     process::register(module)?;
     signals::register(module)?;
     yaml::register(module)?;

@@ -219,6 +219,16 @@ pub fn descendants() -> Vec<libc::pid_t> {
     Vec::new()
 }
 
+/// Whether this process descends from another one. Only the parent is known on systems other than Linux.
+pub fn is_ancestor(pid: u32) -> bool {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
+    #[cfg(target_os = "linux")]
+    return orphans::is_ancestor(pid);
+    // SAFETY: no arguments.
+    #[cfg(not(target_os = "linux"))]
+    return unsafe { libc::getppid() } == pid;
+}
+
 /// Signal each of [`descendants`], and those that appear meanwhile; returns how many were signalled.
 pub fn kill_descendants(signal: i32) -> usize {
     #[cfg(target_os = "linux")]

@@ -153,6 +153,18 @@ fn living() -> Vec<Row> {
     found
 }
 
+pub(super) fn is_ancestor(pid: libc::pid_t) -> bool {
+    // SAFETY: no arguments.
+    let mut above = unsafe { libc::getppid() };
+    while above != pid {
+        match Row::of(above) {
+            Some(row) if row.parent > 0 => above = row.parent,
+            _ => return false,
+        }
+    }
+    true
+}
+
 pub(super) fn descendants() -> Vec<libc::pid_t> {
     living().into_iter().map(|row| row.pid).collect()
 }

@@ -1,0 +1,258 @@
+//! Advisory locks between the haz processes of one workspace, and a sign by which they learn that files have changed.
+//!
+//! A lock is `flock` on a file of its own: the kernel gives it back when its holder dies, however it dies. Files are never
+//! removed while haz runs; a holder writes its pid into its file, for people who wait.
+
+mod changes;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::error::reason;
+use crate::process::is_ancestor;
+use changes::Changes;
+
+/// Bytes of a pid as text: as wide as the widest, so that a new one covers the old one.
+const PID_WIDTH: usize = 10;
+/// A thread that blocks in one system call needs no more.
+const STACK: usize = 64 << 10;
+
+/// Hears how an acquisition goes on; called on the caller's thread or on one of the locks' own.
+pub trait Sink: Send + Sync + 'static {
+    /// Somebody else holds the lock: the process of this id, where it is known.
+    fn waiting(&self, token: u64, pid: Option<u32>);
+
+    /// The lock is held; or, with a reason, it cannot be.
+    fn locked(&self, token: u64, error: Option<String>);
+}
+
+/// Locks in one directory, which is created with the first of them. Dropping it gives all of them back.
+pub struct FileLocks {
+    shared: Arc<Shared>,
+    directory: PathBuf,
+    changes: Mutex<Changes>,
+}
+
+struct Shared {
+    sink: Box<dyn Sink>,
+    wanted: Mutex<HashMap<u64, Entry>>,
+}
+
+/// What a token stands for.
+enum Entry {
+    Held(#[expect(dead_code, reason = "kept to be dropped")] Lock),
+    /// A thread waits, known by a number: the token may be in use again when it comes back.
+    Waiting(u64),
+}
+
+/// A held lock.
+struct Lock {
+    file: File,
+    exclusive: bool,
+}
+
+impl Lock {
+    fn of(file: File, exclusive: bool) -> Self {
+        // For people only: a file that may be read but not written locks as well.
+        let _ = file.write_all_at(format!("{:<PID_WIDTH$}", std::process::id()).as_bytes(), 0);
+        Self { file, exclusive }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.exclusive {
+            // A file that was emptied in time is never written to the disk. With shared locks somebody may still hold it.
+            let _ = self.file.set_len(0);
+        }
+        // Closing is not enough: a child between fork and exec has a copy of the descriptor.
+        let _ = flock(&self.file, libc::LOCK_UN);
+    }
+}
+
+impl FileLocks {
+    /// Locks in `directory`, an absolute path. Touches nothing on the disk.
+    pub fn new(sink: impl Sink, directory: PathBuf) -> Self {
+        let shared = Shared { sink: Box::new(sink), wanted: Mutex::default() };
+        let changes = Mutex::new(Changes::new(directory.join("changes")));
+        Self { shared: Arc::new(shared), directory, changes }
+    }
+
+    /// Take the lock `name`, a file name, under a token that is not in use; the sink hears how it went.
+    ///
+    /// A lock that is held by a process which this one descends from is refused, because that one waits for us.
+    pub fn acquire(&self, token: u64, name: &str, exclusive: bool) {
+        match self.start(token, name, exclusive) {
+            Ok(Start::Held(lock)) => {
+                lock_map(&self.shared).insert(token, Entry::Held(lock));
+                self.shared.sink.locked(token, None);
+            }
+            Ok(Start::Waiting) => {}
+            Err(error) => self.shared.sink.locked(token, Some(error)),
+        }
+    }
+
+    fn start(&self, token: u64, name: &str, exclusive: bool) -> Result<Start, String> {
+        let failed =
+            |error: &io::Error| format!("cannot lock files in {}: {}", self.directory.display(), reason(error));
+        let path = self.directory.join(name);
+        let file = loop {
+            let file = open(&path).map_err(|error| failed(&error))?;
+            match flock(&file, mode(exclusive) | libc::LOCK_NB) {
+                Ok(()) if is_removed(&file) => {}
+                Ok(()) => return Ok(Start::Held(Lock::of(file, exclusive))),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break file,
+                Err(error) => return Err(failed(&error)),
+            }
+        };
+        let pid = holder(&file);
+        if let Some(pid) = pid.filter(|pid| is_ancestor(*pid)) {
+            return Err(format!("process {pid} holds the lock {name}, and this haz was started by it"));
+        }
+        static WAITERS: AtomicU64 = AtomicU64::new(0);
+        let number = WAITERS.fetch_add(1, Ordering::Relaxed);
+        lock_map(&self.shared).insert(token, Entry::Waiting(number));
+        self.shared.sink.waiting(token, pid);
+        let shared = Arc::clone(&self.shared);
+        let directory = self.directory.clone();
+        let waiter = thread::Builder::new().name("haz-lock".into()).stack_size(STACK).spawn(move || {
+            let answer = wait(file, &path, exclusive)
+                .map_err(|error| format!("cannot lock files in {}: {}", directory.display(), reason(&error)));
+            // Told while the map is locked: after `release` nothing is told any more.
+            let mut wanted = lock_map(&shared);
+            if !matches!(wanted.get(&token), Some(Entry::Waiting(found)) if *found == number) {
+                return;
+            }
+            let error = match answer {
+                Ok(lock) => {
+                    wanted.insert(token, Entry::Held(lock));
+                    None
+                }
+                Err(error) => {
+                    wanted.remove(&token);
+                    Some(error)
+                }
+            };
+            shared.sink.locked(token, error);
+        });
+        match waiter {
+            Ok(_) => Ok(Start::Waiting),
+            Err(error) => {
+                lock_map(&self.shared).remove(&token);
+                Err(failed(&error))
+            }
+        }
+    }
+
+    /// Give a lock back, or stop waiting for it. Unknown tokens are none of our business.
+    ///
+    /// The thread of a wait that was given up stays in its system call until the holder goes, gives the lock back at once
+    /// and ends; interrupting it would take a signal that may always come just before the call.
+    pub fn release(&self, token: u64) {
+        let entry = lock_map(&self.shared).remove(&token);
+        drop(entry);
+    }
+
+    /// Tell the other processes of the workspace that files have changed, or that a result was stored.
+    ///
+    /// Where nothing can be written nothing is told; `acquire` says why.
+    pub fn note(&self) {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).note();
+    }
+
+    /// Whether another process has called [`note`](Self::note) since the last question, or since the creation of this.
+    pub fn changed(&self) -> bool {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).changed()
+    }
+}
+
+impl Drop for FileLocks {
+    fn drop(&mut self) {
+        lock_map(&self.shared).clear();
+    }
+}
+
+enum Start {
+    Held(Lock),
+    Waiting,
+}
+
+fn lock_map(shared: &Shared) -> MutexGuard<'_, HashMap<u64, Entry>> {
+    shared.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Block until the lock is ours.
+fn wait(mut file: File, path: &Path, exclusive: bool) -> io::Result<Lock> {
+    loop {
+        match flock(&file, mode(exclusive)) {
+            // Somebody cleaned up: who comes now locks another file of that name.
+            Ok(()) if is_removed(&file) => file = open(path)?,
+            Ok(()) => return Ok(Lock::of(file, exclusive)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn mode(exclusive: bool) -> i32 {
+    if exclusive { libc::LOCK_EX } else { libc::LOCK_SH }
+}
+
+fn flock(file: &File, operation: i32) -> io::Result<()> {
+    // SAFETY: a plain descriptor that `file` keeps open.
+    if unsafe { libc::flock(file.as_raw_fd(), operation) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn is_removed(file: &File) -> bool {
+    file.metadata().is_ok_and(|found| found.nlink() == 0)
+}
+
+/// Open a file of the directory, making both where they are missing.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let error = match options.open(path) {
+        Ok(file) => return Ok(file),
+        Err(error) => error,
+    };
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            make_directory(path)?;
+            options.open(path)
+        }
+        // Another user's file, or a file system that has become read-only: it can be locked all the same.
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => File::open(path).map_err(|_| error),
+        _ => Err(error),
+    }
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    let Some(directory) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(directory)?;
+    // Nobody wants to commit these, and nobody should have to say so.
+    let ignore = directory.join(".gitignore");
+    if !ignore.exists() {
+        let _ = fs::write(ignore, "*\n");
+    }
+    Ok(())
+}
+
+/// The pid that the holder left in its file, if such a process lives.
+fn holder(file: &File) -> Option<u32> {
+    let mut text = [0; PID_WIDTH];
+    let length = file.read_at(&mut text, 0).ok()?;
+    let pid: u32 = std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok()?;
+    let number = libc::pid_t::try_from(pid).ok().filter(|number| *number > 0)?;
+    // SAFETY: signal 0 is only a question.
+    let gone = unsafe { libc::kill(number, 0) } == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+    (!gone).then_some(pid)
+}

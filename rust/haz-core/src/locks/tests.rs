@@ -1,0 +1,129 @@
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::queue::Queue;
+
+#[derive(Debug, PartialEq)]
+enum Told {
+    Waiting(u64, Option<u32>),
+    Locked(u64, Option<String>),
+}
+
+impl Sink for Queue<Told> {
+    fn waiting(&self, token: u64, pid: Option<u32>) {
+        self.push(Told::Waiting(token, pid));
+    }
+
+    fn locked(&self, token: u64, error: Option<String>) {
+        self.push(Told::Locked(token, error));
+    }
+}
+
+fn locks(directory: &Path) -> (FileLocks, Queue<Told>) {
+    let queue = Queue::new();
+    (FileLocks::new(queue.clone(), directory.join("locks")), queue)
+}
+
+/// Everything that was told up to the lock of `token`.
+fn until_locked(told: &Queue<Told>, token: u64) -> Vec<Told> {
+    let mut all = Vec::new();
+    while all.last() != Some(&Told::Locked(token, None)) {
+        let more = told.wait(Some(std::time::Duration::from_secs(60)));
+        assert!(!more.is_empty(), "no lock: {all:?}");
+        all.extend(more);
+    }
+    all
+}
+
+fn own() -> Option<u32> {
+    Some(std::process::id())
+}
+
+#[test]
+fn a_waiter_gets_the_lock_when_it_is_given_back() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, told_first) = locks(place.path());
+    let (second, told_second) = locks(place.path());
+    first.acquire(1, "a", true);
+    assert_eq!(told_first.wait(None), [Told::Locked(1, None)]);
+    second.acquire(9, "a", true);
+    assert_eq!(told_second.wait(None), [Told::Waiting(9, own())]);
+    first.release(1);
+    assert_eq!(told_second.wait(None), [Told::Locked(9, None)]);
+}
+
+#[test]
+fn a_wait_that_was_given_up_tells_nothing_and_keeps_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, _) = locks(place.path());
+    let (second, told) = locks(place.path());
+    first.acquire(1, "a", true);
+    second.acquire(1, "a", true);
+    second.release(1);
+    // The same token at once again: the answer belongs to the new wait.
+    second.acquire(1, "a", true);
+    first.release(1);
+    let expected = [Told::Waiting(1, own()), Told::Waiting(1, own()), Told::Locked(1, None)];
+    assert_eq!(until_locked(&told, 1), expected);
+    second.release(1);
+    let (third, told) = locks(place.path());
+    third.acquire(1, "a", true);
+    until_locked(&told, 1);
+}
+
+#[test]
+fn a_file_that_is_removed_under_a_holder_is_locked_anew() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, _) = locks(place.path());
+    let (second, told) = locks(place.path());
+    first.acquire(1, "a", true);
+    second.acquire(2, "a", true);
+    fs::remove_file(place.path().join("locks/a")).unwrap();
+    first.release(1);
+    until_locked(&told, 2);
+    let (third, told) = locks(place.path());
+    third.acquire(3, "a", true);
+    assert_eq!(told.wait(None), [Told::Waiting(3, own())], "both lock the file that is there now");
+}
+
+#[test]
+fn a_released_lock_leaves_an_empty_file() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, _) = locks(place.path());
+    first.acquire(1, "a", true);
+    let path = place.path().join("locks/a");
+    assert_eq!(fs::read_to_string(&path).unwrap().trim(), std::process::id().to_string());
+    first.release(1);
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    assert_eq!(fs::read(place.path().join("locks/.gitignore")).unwrap(), b"*\n");
+}
+
+#[test]
+fn where_no_directory_can_be_the_reason_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("locks"), "").unwrap();
+    let (first, told) = locks(place.path());
+    first.acquire(1, "a", true);
+    let expected = format!("cannot lock files in {}: Not a directory", place.path().join("locks").display());
+    assert_eq!(told.wait(None), [Told::Locked(1, Some(expected))]);
+    first.note();
+    assert!(!first.changed());
+}
+
+#[test]
+fn changes_of_others_are_seen_once_and_own_ones_never() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, _) = locks(place.path());
+    let (second, _) = locks(place.path());
+    assert!(!first.changed());
+    second.note();
+    second.note();
+    assert!(first.changed());
+    assert!(!first.changed());
+    assert!(!second.changed());
+    first.note();
+    assert!(second.changed());
+    let (third, _) = locks(place.path());
+    assert!(!third.changed(), "what came before is no news");
+}
