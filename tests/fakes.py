@@ -115,6 +115,13 @@ class FakeProcesses:
                 self._end(token, None, signal=signum)
         return True
 
+    def end(self, token, signum):
+        return self.signal(token, signum)
+
+    def dismiss(self, token, signum):
+        self.log.append(("dismiss", signum))
+        return 0
+
     def abandon(self, token):
         self.log.append(("abandon",))
         self._end(token, None, signal=9)

@@ -228,8 +228,9 @@ class Finished:
 class Processes:
     """Children in process groups of their own, their output captured and streamed.
 
-    stdin is /dev/null; all descriptors but 0-2 are closed; signal mask and dispositions are the default ones; on Linux
-    a child dies with haz (parent-death signal).
+    stdin is /dev/null; all descriptors but 0-2 are closed; signal mask and dispositions are the default ones. When haz
+    dies, however that happens, its children die: by a parent-death signal (Linux), and by the hand of a watchdog process
+    that the first spawn starts. On Linux that finds everything that a child started, elsewhere the children's groups.
     """
 
     def __new__(cls, queue: Queue, algorithm: str, spill_directory: str, memory_limit: int = 8388608) -> Processes:
@@ -255,8 +256,24 @@ class Processes:
         A group id is never used after it may have become somebody else's.
         """
 
+    def end(self, token: int, signum: int) -> bool:
+        """Signal every process of the child: its group and, on Linux, those that left it. False when it has ended.
+
+        From now on `exit` comes when none of them lives any more (Linux), or after `abandon`. SIGTERM also continues
+        what is stopped. Raises `haz.errors.SignalError` when one of them cannot be signalled, after all the others were.
+        """
+
+    def dismiss(self, token: int, signum: int) -> int:
+        """Signal each of `descendants()`, and return how many live.
+
+        Unless that is 0, `("gone", token, None)` comes when the last one has ended. May be repeated.
+        """
+
     def abandon(self, token: int) -> None:
-        """Stop reading the pipes of a child: `exit` follows as soon as the leader is reaped."""
+        """Stop reading the pipes of a child and waiting for its strays: `exit` follows as soon as the leader is reaped.
+
+        A leader that runs as another user, and so cannot be ended, is given up: its `exit` has an error of kind `wait`.
+        """
 
     def adopt_orphans(self) -> None:
         """Become the parent of descendants whose own parent ends, and reap them. Linux; elsewhere nothing happens.
@@ -283,7 +300,13 @@ def install_signal_handlers() -> None:
     """
 
 def deliver_signals(queue: Queue | None) -> None:
-    """From now on such signals become events `("signal", n, None)` of `queue`; with None they end the process again."""
+    """From now on such signals become events `("signal", n, None)` of `queue`; with None they end the process again.
+
+    SIGTSTP, which otherwise stops the process, becomes `("suspend", n, None)`.
+    """
+
+def suspend() -> None:
+    """Stop this process as SIGTSTP would have done; return when it is continued."""
 
 # --- YAML (spec 01 §3) -----------------------------------------------------------------------------------------------
 

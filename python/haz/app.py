@@ -161,14 +161,19 @@ def execute(
         durations=history.durations(workspace.root, graph.nodes) if order == "critical-path" else None,
         fail_fast=options.fail_fast,
     )
-    loop = Loop(ctx, schedule, queue, grace=settings.cancel_grace)
+
+    def leave(code: int) -> None:
+        processes.kill_descendants(KILL)
+        os._exit(code)
+
+    loop = Loop(ctx, schedule, queue, grace=settings.cancel_grace, leave=leave, suspend=_core.suspend)
     started = time.monotonic()
     _core.deliver_signals(queue)
     try:
         observer.on_run_started(len(graph.nodes))
         loop.run()
     finally:
-        # No process that a task started outlives haz (D13), not even one that left its group.
+        # The loop has asked what was left to end (D13); after a defect of ours nobody has, and there is no time to ask.
         processes.kill_descendants(KILL)
         _core.deliver_signals(None)
     report = RunReport(schedule.outcome(), time.monotonic() - started, processes.spawned, loop.signalled)
@@ -199,6 +204,8 @@ class CountedProcesses:
         self._processes = processes
         self.spawned = 0
         self.signal = processes.signal
+        self.end = processes.end
+        self.dismiss = processes.dismiss
         self.abandon = processes.abandon
         self.adopt_orphans = processes.adopt_orphans
         self.kill_descendants = processes.kill_descendants

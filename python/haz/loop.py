@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 
 from haz.attempts import NO_RETRIES, broken, close, delay_before, eligible
 from haz.cache.store import Hit
+from haz.dismissal import dismiss
 from haz.errors import ProcessError, RestoreFailed, RunTaskError
 from haz.model import CompletedRecord, SignaledInFlight, SkipRecord
 from haz.neighbours import Neighbours
@@ -48,7 +49,7 @@ class _LazyRandom:
 class Flight:
     """A task that waits for events of its token."""
 
-    __slots__ = ("child", "exit_code", "phase", "run", "started_at", "task")
+    __slots__ = ("child", "exit_code", "phase", "refused", "run", "started_at", "task")
 
     def __init__(self, task: TaskId, phase: Phase, child: Supervision | None = None) -> None:
         self.task = task
@@ -56,12 +57,14 @@ class Flight:
         self.child = child
         self.started_at = now_ms()
         self.exit_code: int | None = None
+        self.refused = False
 
 
 class Loop:
     """One run. `signalled` is the first termination signal that arrived, or None.
 
-    `clock` is monotonic, in seconds. `leave` ends the process at once (third Ctrl-C).
+    `clock` is monotonic, in seconds. `leave` ends the process at once (third Ctrl-C); `suspend` stops it (Ctrl-Z) and
+    returns when it is continued.
     """
 
     def __init__(
@@ -73,14 +76,17 @@ class Loop:
         grace: float,
         clock: Callable[[], float] = time.monotonic,
         leave: Callable[[int], None] = os._exit,
+        suspend: Callable[[], None] = lambda: None,
         random: Random | _LazyRandom | None = None,
     ) -> None:
         self._ctx = ctx
         self._schedule = schedule
         self._events = events
         self._grace = grace
-        self._clock = clock
+        self._monotonic = clock
+        self._suspended = 0.0
         self._leave = leave
+        self._suspend = suspend
         self._random = random or _LazyRandom()
         self._backoffs: list[tuple[float, TaskId]] = []
         self.signalled: int | None = None
@@ -119,6 +125,13 @@ class Loop:
                 self._dispatch(kind, token, payload)
             if due is not None:
                 self._tick()
+        left = dismiss(self._ctx.processes, self._events, self._next_token(), self._clock, self._grace, self._hear)
+        if left:
+            self._ctx.observer.on_warning(None, f"{left} processes that tasks left behind cannot be ended")
+
+    def _clock(self) -> float:
+        """Give the time for deadlines and durations: while haz is stopped it does not pass."""
+        return self._monotonic() - self._suspended
 
     def _due(self) -> float | None:
         """When the next deadline is: of a child that is being ended or timed, or of a backoff."""
@@ -298,10 +311,13 @@ class Loop:
             if command == ABANDON:
                 self._ctx.processes.abandon(token)
                 continue
+            flight = self._flights[token]
             try:
-                self._ctx.processes.signal(token, command)
+                self._ctx.processes.end(token, command)
             except ProcessError as error:
-                self._ctx.observer.on_warning(self._flights[token].task, str(error))
+                if not flight.refused:
+                    self._ctx.observer.on_warning(flight.task, str(error))
+                flight.refused = True
 
     def _tick(self) -> None:
         now = self._clock()
@@ -314,8 +330,8 @@ class Loop:
     # --- Events ------------------------------------------------------------------------------------------------------
 
     def _dispatch(self, kind: str, token: int, payload: Any) -> None:
-        if kind == "signal":
-            self._hear(token)
+        if kind in ("signal", "suspend"):
+            self._hear(kind, token)
         elif kind == "inputs" and token in self._asked:
             self._fingerprinted(token, payload)
         elif kind == "waiting":
@@ -327,8 +343,14 @@ class Loop:
                 self._wrote()
             self._advance(token, self._flights[token], (kind, payload))
 
-    def _hear(self, signum: int) -> None:
-        """First signal: cancel. Second: kill at once. Third: leave. SIGQUIT does not ask politely (03 §7.1, D13)."""
+    def _hear(self, kind: str, signum: int) -> bool:
+        """First signal: cancel. Second: kill at once. Third: leave. SIGQUIT does not ask politely (03 §7.1, D13).
+
+        Whether what runs is to be killed at once.
+        """
+        if kind == "suspend":
+            self._stop()
+            return False
         self._signals += 1
         if self.signalled is None:
             self.signalled = signum
@@ -345,6 +367,20 @@ class Loop:
             for task in waiting:
                 # The answer would be discarded anyway; a large input must not hold up the end of the run.
                 self._perform(self._schedule.looked_up(task, hit=False))
+        return self._signals >= 2 or signum == QUIT
+
+    def _stop(self) -> None:
+        """Ctrl-Z: the tasks stop as they would in a shell, then haz does; they go on when it goes on."""
+        from signal import SIGCONT, SIGTSTP  # noqa: PLC0415 - numbers that differ between systems; 4 ms
+
+        before = self._clock()
+        for number in (SIGTSTP, SIGCONT):
+            for token, flight in self._flights.items():
+                if flight.child is not None:
+                    self._tell(token, flight, number)
+            if number == SIGTSTP:
+                self._suspend()
+        self._suspended += self._clock() - before
 
     def _fly(self, token: int, flight: Flight) -> None:
         self._flights[token] = flight
@@ -359,7 +395,7 @@ class Loop:
             flight.child.settle()
             flight.exit_code = event[1].code
             # Members of its group that outlived it, with their output closed, have nobody left to wait for them (D13).
-            self._command(token, [KILL])
+            self._tell(token, flight, KILL)
         try:
             if event is None:
                 next(flight.phase)
@@ -378,6 +414,14 @@ class Loop:
         except RunTaskError as error:
             self._land(token, flight)
             self._broke(flight, error)
+
+    def _tell(self, token: int, flight: Flight, signum: int) -> None:
+        """Signal the group of a child."""
+        try:
+            self._ctx.processes.signal(token, signum)
+        except ProcessError as error:
+            if not flight.refused:
+                self._ctx.observer.on_warning(flight.task, str(error))
 
     def _land(self, token: int, flight: Flight) -> None:
         del self._flights[token]

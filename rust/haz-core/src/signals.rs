@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use libc::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, c_int};
+use libc::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, c_int};
 
 /// The signals that end a run.
 pub const HANDLED: [c_int; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
@@ -32,6 +32,9 @@ extern "C" fn handle(signal: c_int) {
     unsafe {
         let target = TARGET.load(Ordering::SeqCst);
         if target == LEAVE {
+            if signal == SIGTSTP {
+                return;
+            }
             libc::_exit(128 + signal);
         }
         let errno = errno_location();
@@ -62,37 +65,55 @@ unsafe fn errno_location() -> *mut c_int {
 /// # Errors
 /// What the operating system answers.
 pub fn install() -> io::Result<()> {
-    for signal in HANDLED {
-        // SAFETY: both actions are written before they are read; the handler is async-signal-safe.
-        unsafe {
-            let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
-            if libc::sigaction(signal, ptr::null(), &raw mut action) == -1 {
-                return Err(io::Error::last_os_error());
-            }
-            if action.sa_sigaction == libc::SIG_IGN {
-                continue;
-            }
-            let handler: extern "C" fn(c_int) = handle;
-            let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
-            action.sa_sigaction = handler as libc::sighandler_t;
-            action.sa_flags = libc::SA_RESTART;
-            libc::sigfillset(&raw mut action.sa_mask);
-            if libc::sigaction(signal, &raw const action, ptr::null_mut()) == -1 {
-                return Err(io::Error::last_os_error());
-            }
+    let handler: extern "C" fn(c_int) = handle;
+    HANDLED.into_iter().try_for_each(|signal| set_action(signal, handler as libc::sighandler_t))
+}
+
+/// Unless the signal is ignored.
+fn set_action(signal: c_int, handler: libc::sighandler_t) -> io::Result<()> {
+    // SAFETY: both actions are written before they are read; the handler is async-signal-safe.
+    unsafe {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        if libc::sigaction(signal, ptr::null(), &raw mut action) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        if action.sa_sigaction == libc::SIG_IGN {
+            return Ok(());
+        }
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        action.sa_sigaction = handler;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigfillset(&raw mut action.sa_mask);
+        if libc::sigaction(signal, &raw const action, ptr::null_mut()) == -1 {
+            return Err(io::Error::last_os_error());
         }
     }
     Ok(())
 }
 
-/// Hand signals to `sink` from now on; with `None`, leave with status 128 + n again, also for one that came before and
-/// was not handed over yet.
+/// Stop this process as SIGTSTP would have done had it not been delivered; returns when it is continued.
+///
+/// Nothing happens where the system lets no terminal stop it: nobody could continue it there.
+///
+/// # Errors
+/// What the operating system answers.
+pub fn suspend() -> io::Result<()> {
+    set_action(SIGTSTP, libc::SIG_DFL)?;
+    // SAFETY: plain numbers. Sent to this thread, so that it has acted when the call returns.
+    unsafe { libc::raise(SIGTSTP) };
+    let handler: extern "C" fn(c_int) = handle;
+    set_action(SIGTSTP, handler as libc::sighandler_t)
+}
+
+/// Hand signals to `sink` from now on, SIGTSTP too; with `None`, leave with status 128 + n again, also for one that came
+/// before and was not handed over yet.
 ///
 /// # Errors
 /// When the system has no descriptors or threads left; nothing changes then.
 pub fn deliver(sink: Option<Sink>) -> io::Result<()> {
     let mut pipe = PIPE.lock().unwrap_or_else(PoisonError::into_inner);
     if sink.is_none() {
+        set_action(SIGTSTP, libc::SIG_DFL)?;
         TARGET.store(LEAVE, Ordering::SeqCst);
         *SINK.lock().unwrap_or_else(PoisonError::into_inner) = None;
         return Ok(());
@@ -103,7 +124,8 @@ pub fn deliver(sink: Option<Sink>) -> io::Result<()> {
     };
     *SINK.lock().unwrap_or_else(PoisonError::into_inner) = sink;
     TARGET.store(target, Ordering::SeqCst);
-    Ok(())
+    let handler: extern "C" fn(c_int) = handle;
+    set_action(SIGTSTP, handler as libc::sighandler_t)
 }
 
 fn start_thread() -> io::Result<RawFd> {
@@ -124,6 +146,7 @@ fn hand_over(mut reader: PipeReader) {
         let signal = c_int::from(byte[0]);
         match &*SINK.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(sink) => sink(signal),
+            None if signal == SIGTSTP => {}
             // SAFETY: leaves at once, as the handler would have done.
             None => unsafe { libc::_exit(128 + signal) },
         }

@@ -40,6 +40,10 @@ impl process::Sink for Events {
     fn exit(&self, token: u64, captured: Captured) {
         self.push("exit", token, Box::new(move |py| Finished::new(captured).into_bound_py_any(py)));
     }
+
+    fn gone(&self, token: u64) {
+        self.push("gone", token, Box::new(|py| Ok(py.None().into_bound(py))));
+    }
 }
 
 /// Children in process groups of their own, their output captured and streamed.
@@ -76,8 +80,15 @@ impl Processes {
     }
 
     fn signal(&self, py: Python<'_>, token: u64, signum: i32) -> PyResult<bool> {
-        py.detach(|| self.inner.signal(token, signum))
-            .map_err(|error| SignalError::new_err((signum, error.pid, error.source.to_string())))
+        py.detach(|| self.inner.signal(token, signum)).map_err(|error| signal_error(signum, &error))
+    }
+
+    fn end(&self, py: Python<'_>, token: u64, signum: i32) -> PyResult<bool> {
+        py.detach(|| self.inner.end(token, signum)).map_err(|error| signal_error(signum, &error))
+    }
+
+    fn dismiss(&self, py: Python<'_>, token: u64, signum: i32) -> usize {
+        py.detach(|| self.inner.dismiss(token, signum))
     }
 
     fn abandon(&self, py: Python<'_>, token: u64) {
@@ -97,6 +108,10 @@ impl Processes {
     fn kill_descendants(py: Python<'_>, signum: i32) -> usize {
         py.detach(|| process::kill_descendants(signum))
     }
+}
+
+fn signal_error(signum: i32, error: &process::SignalError) -> PyErr {
+    SignalError::new_err((signum, error.pid, error.source.to_string()))
 }
 
 /// Add this file's functions and classes to the module.

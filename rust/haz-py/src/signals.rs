@@ -25,15 +25,23 @@ fn deliver_signals(queue: Option<&Queue>) -> PyResult<()> {
         let queue = queue.inner.clone();
         let sink: Sink = Box::new(move |signal| {
             let token = u64::from(signal.unsigned_abs());
-            queue.push(Event { kind: "signal", token, payload: Box::new(|py| Ok(py.None().into_bound(py))) });
+            let kind = if signal == libc::SIGTSTP { "suspend" } else { "signal" };
+            queue.push(Event { kind, token, payload: Box::new(|py| Ok(py.None().into_bound(py))) });
         });
         sink
     });
     Ok(signals::deliver(sink)?)
 }
 
+/// Stop this process like SIGTSTP; returns when it is continued.
+#[pyfunction]
+fn suspend(py: Python<'_>) -> PyResult<()> {
+    Ok(py.detach(signals::suspend)?)
+}
+
 /// Add this file's functions and classes to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(install_signal_handlers, module)?)?;
-    module.add_function(wrap_pyfunction!(deliver_signals, module)?)
+    module.add_function(wrap_pyfunction!(deliver_signals, module)?)?;
+    module.add_function(wrap_pyfunction!(suspend, module)?)
 }

@@ -9,10 +9,13 @@ use std::os::fd::OwnedFd;
 use std::ptr;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use super::watchdog::Slot;
 use super::{SignalError, lock};
 
 /// The leaders of this process that have not been reaped, of all [`super::Processes`]: those are not orphans.
 pub(super) static LEADERS: LazyLock<Mutex<HashSet<libc::pid_t>>> = LazyLock::new(Mutex::default);
+/// Children of this process that are part of it: neither leaders nor orphans.
+pub(super) static HELPERS: LazyLock<Mutex<HashSet<libc::pid_t>>> = LazyLock::new(Mutex::default);
 
 /// Start a leader so that nobody can take it for an orphan in between.
 pub(super) fn start_leader<E>(start: impl FnOnce() -> Result<super::Started, E>) -> Result<super::Started, E> {
@@ -35,11 +38,12 @@ pub(super) struct Group {
     pid: libc::pid_t,
     pidfd: Option<Arc<OwnedFd>>,
     reaped: bool,
+    slot: Option<Slot>,
 }
 
 impl Group {
-    pub fn new(id: u64, pid: libc::pid_t, pidfd: Option<OwnedFd>) -> Self {
-        Self { id, pid, pidfd: pidfd.map(Arc::new), reaped: false }
+    pub fn new(id: u64, pid: libc::pid_t, pidfd: Option<OwnedFd>, slot: Option<Slot>) -> Self {
+        Self { id, pid, pidfd: pidfd.map(Arc::new), reaped: false, slot }
     }
 
     pub fn pidfd(&self) -> Option<Arc<OwnedFd>> {
@@ -93,7 +97,18 @@ pub(super) struct Groups {
 impl Groups {
     /// The child that runs under a token.
     pub fn running(&self, token: u64) -> Option<u64> {
-        self.by_token.get(&token).filter(|group| !group.reaped).map(|group| group.id)
+        self.running_with_leader(token).map(|(id, _)| id)
+    }
+
+    /// The child that runs under a token, and its process.
+    pub fn running_with_leader(&self, token: u64) -> Option<(u64, libc::pid_t)> {
+        self.by_token.get(&token).filter(|group| !group.reaped).map(|group| (group.id, group.pid))
+    }
+
+    /// A leader that cannot be ended is nobody's any more.
+    pub fn give_up(&mut self, token: u64, pid: libc::pid_t) {
+        self.by_token.remove(&token);
+        lock(&LEADERS).remove(&pid);
     }
 
     pub fn is_running(&self, token: u64) -> bool {
@@ -105,9 +120,15 @@ impl Groups {
     }
 
     pub fn signal(&mut self, token: u64, signal: i32) -> Result<bool, SignalError> {
-        let Some(group) = self.by_token.get(&token) else { return Ok(false) };
+        let Some(group) = self.by_token.get_mut(&token) else { return Ok(false) };
         match group.signal(signal) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                if group.reaped && signal == libc::SIGKILL {
+                    // Nothing is left to watch, and the number may soon be somebody else's.
+                    group.slot = None;
+                }
+                Ok(true)
+            }
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {
                 if group.reaped {
                     self.by_token.remove(&token);

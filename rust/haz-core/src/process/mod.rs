@@ -10,14 +10,18 @@
 mod budget;
 mod capture;
 mod group;
+mod mark;
 #[cfg(target_os = "linux")]
 mod orphans;
 mod plan;
 mod poller;
 mod reactor;
 mod spawn;
+#[cfg(target_os = "linux")]
+mod stragglers;
 #[cfg(test)]
 mod tests;
+mod watchdog;
 
 use std::io;
 use std::path::Path;
@@ -34,10 +38,12 @@ use crate::digest::Algorithm;
 use budget::Budget;
 use capture::CaptureRules;
 use group::{Group, Groups};
+use mark::Marks;
 use plan::{Plan, Refusal};
 use poller::Poller;
 use reactor::{Child, Order, Reactor};
 use spawn::{Spawner, Started};
+use watchdog::{Slot, Watchdog};
 
 /// What the reactor tells; called on its thread.
 pub trait Sink: Send + 'static {
@@ -47,6 +53,8 @@ pub trait Sink: Send + 'static {
     fn reaped(&self, token: u64);
     /// The leader ended and both pipes are at their end or abandoned.
     fn exit(&self, token: u64, captured: Captured);
+    /// Nothing that was started lives any more, see [`Processes::dismiss`].
+    fn gone(&self, token: u64);
 }
 
 /// A signal could not be sent.
@@ -63,7 +71,10 @@ pub struct Processes {
     shared: Arc<Shared>,
     spawner: Mutex<Spawner>,
     next: AtomicU64,
+    marks: Option<Marks>,
     thread: Option<JoinHandle<()>>,
+    /// Ended after the thread was joined: until then somebody may kill us.
+    watchdog: Mutex<Option<Watchdog>>,
 }
 
 /// What the callers and the reactor share.
@@ -102,9 +113,11 @@ impl Processes {
         let shared = Arc::new(Shared { poller, inbox: Mutex::default(), groups: Mutex::default() });
         let rules = CaptureRules { algorithm, spill_directory: spill_directory.into(), memory_limit };
         let spawner = Mutex::new(Spawner::new()?);
-        let reactor = Reactor::new(Arc::clone(&shared), budget, rules, Box::new(sink));
+        let marks = Marks::new();
+        let reactor = Reactor::new(Arc::clone(&shared), budget, rules, Box::new(sink), marks);
         let thread = thread::Builder::new().name("haz-processes".into()).spawn(move || reactor.run())?;
-        Ok(Self { shared, spawner, next: AtomicU64::new(0), thread: Some(thread) })
+        let watchdog = Mutex::default();
+        Ok(Self { shared, spawner, next: AtomicU64::new(0), marks, thread: Some(thread), watchdog })
     }
 
     /// Start a child; returns its process id, which is also its group.
@@ -127,13 +140,24 @@ impl Processes {
         if lock(&self.shared.groups).is_running(token) {
             return Err(Refusal { reason: format!("token {token} is in use"), errno: None });
         }
-        self.take_in(token, group::start_leader(|| lock(&self.spawner).start(plan))?)
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let mark = self.marks.map(|marks| marks.of(id));
+        let mut watchdog = lock(&self.watchdog);
+        let watchdog = match &*watchdog {
+            Some(watchdog) => watchdog,
+            None => watchdog.insert(Watchdog::start(self.marks).map_err(|error| Refusal {
+                reason: format!("cannot start the watchdog: {error}"),
+                errno: error.raw_os_error(),
+            })?),
+        };
+        let started = group::start_leader(|| lock(&self.spawner).start(plan, mark))?;
+        let slot = watchdog.slot(started.pid);
+        self.take_in(token, id, started, slot)
     }
 
-    fn take_in(&self, token: u64, started: Started) -> Result<libc::pid_t, Refusal> {
+    fn take_in(&self, token: u64, id: u64, started: Started, slot: Option<Slot>) -> Result<libc::pid_t, Refusal> {
         let Started { pid, pidfd, pipes } = started;
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let group = Group::new(id, pid, pidfd);
+        let group = Group::new(id, pid, pidfd, slot);
         let child = Child::new(id, token, pid, group.pidfd(), pipes);
         // Held until the child is in the inbox: the reactor looks there before it handles what it is woken for.
         let mut inbox = lock(&self.shared.inbox);
@@ -176,7 +200,57 @@ impl Processes {
         lock(&self.shared.groups).signal(token, signal)
     }
 
-    /// Stop reading the pipes of a child: what is in them is taken, then they are closed.
+    /// Signal every process of a child: its group and, on Linux, those that left it. From now on its `exit` is told when
+    /// none of them lives any more, or when it is abandoned. `false` when the child has ended before.
+    ///
+    /// Stopped processes are continued by SIGTERM, so that they can act on it.
+    ///
+    /// # Errors
+    /// When one of them cannot be signalled; all others have been.
+    pub fn end(&self, token: u64, signal: i32) -> Result<bool, SignalError> {
+        let running = lock(&self.shared.groups).running_with_leader(token);
+        let Some((id, pid)) = running else { return self.signal(token, signal) };
+        // Before the signal: the reactor must know when it sees the end.
+        self.shared.send(Order::Linger(id));
+        let told = self.end_with(token, id, pid, signal);
+        if signal == libc::SIGTERM {
+            self.end_with(token, id, pid, libc::SIGCONT)?;
+        }
+        told
+    }
+
+    fn end_with(&self, token: u64, id: u64, pid: libc::pid_t, signal: i32) -> Result<bool, SignalError> {
+        let told = self.signal(token, signal);
+        #[cfg(target_os = "linux")]
+        orphans::signal_members(pid, self.marks.map(|marks| marks.of(id)), signal)?;
+        #[cfg(not(target_os = "linux"))]
+        let _ = (id, pid);
+        told
+    }
+
+    /// Signal each of [`descendants`]; returns how many live. Unless none does, `gone` is told when the last one ended.
+    pub fn dismiss(&self, token: u64, signal: i32) -> usize {
+        #[cfg(target_os = "linux")]
+        {
+            orphans::signal_descendants(signal);
+            if signal == libc::SIGTERM {
+                orphans::signal_descendants(libc::SIGCONT);
+            }
+            let count = orphans::descendants().len();
+            if count > 0 {
+                self.shared.send(Order::Dismiss(token));
+            }
+            count
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = (token, signal);
+            0
+        }
+    }
+
+    /// Stop reading the pipes of a child and waiting for its strays: what is in the pipes is taken, then they are closed.
+    /// A leader that cannot be signalled (it became another user's) is waited for no longer.
     pub fn abandon(&self, token: u64) {
         let id = lock(&self.shared.groups).running(token);
         if let Some(id) = id {

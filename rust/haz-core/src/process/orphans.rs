@@ -7,10 +7,11 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use super::group::LEADERS;
-use super::lock;
+use super::group::{HELPERS, LEADERS};
+use super::mark::mark_of;
 use super::poller::{Class, Poller};
 use super::reactor::Part;
+use super::{SignalError, lock};
 
 /// How long after an end orphans are looked for: one look for many ends.
 const DELAY: Duration = Duration::from_millis(100);
@@ -59,9 +60,10 @@ impl Orphans {
         let own_group = unsafe { libc::getpgrp() };
         // Held while looking: no leader appears, and none is reaped and its number given to somebody else.
         let leaders = lock(&LEADERS);
+        let helpers = lock(&HELPERS);
         for pid in children() {
             let key = u64::from(pid.unsigned_abs());
-            if leaders.contains(&pid) || self.watched.contains_key(&key) {
+            if leaders.contains(&pid) || helpers.contains(&pid) || self.watched.contains_key(&key) {
                 continue;
             }
             if Row::of(pid).is_none_or(|row| row.group == own_group) {
@@ -98,7 +100,7 @@ fn children() -> Vec<libc::pid_t> {
 
 /// One living or ended process.
 #[derive(Clone, Copy)]
-struct Row {
+pub(super) struct Row {
     pid: libc::pid_t,
     parent: libc::pid_t,
     group: libc::pid_t,
@@ -108,6 +110,10 @@ struct Row {
 }
 
 impl Row {
+    pub fn pid(&self) -> libc::pid_t {
+        self.pid
+    }
+
     fn identity(&self) -> (libc::pid_t, u64) {
         (self.pid, self.started)
     }
@@ -134,22 +140,34 @@ fn table() -> Vec<Row> {
     entries.filter_map(|entry| Row::of(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-fn living() -> Vec<Row> {
+/// Living descendants of this process, see [`super::descendants`].
+pub(super) fn living() -> Vec<Row> {
     // SAFETY: no arguments.
     let (own, own_group) = unsafe { (libc::getpid(), libc::getpgrp()) };
+    let helpers = lock(&HELPERS).clone();
+    // As a rule nothing is left: then there is no need to read the whole table.
+    let mine = |pid: libc::pid_t| !helpers.contains(&pid) && Row::of(pid).is_some_and(|row| row.group != own_group);
+    if !children().into_iter().any(mine) {
+        return Vec::new();
+    }
+    let found = below(own, table(), |row| row.group != own_group && !helpers.contains(&row.pid));
+    found.into_iter().filter(|row| !row.ended).collect()
+}
+
+/// What descends from `top` through those of its children that `wanted` accepts.
+fn below(top: libc::pid_t, table: Vec<Row>, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
     let mut by_parent: HashMap<libc::pid_t, Vec<Row>> = HashMap::new();
-    for row in table() {
+    for row in table {
         by_parent.entry(row.parent).or_default().push(row);
     }
-    let mut found = by_parent.remove(&own).unwrap_or_default();
-    found.retain(|row| row.group != own_group);
+    let mut found = by_parent.remove(&top).unwrap_or_default();
+    found.retain(wanted);
     let mut next = 0;
     while let Some(row) = found.get(next) {
         let below = by_parent.remove(&row.pid).unwrap_or_default();
         found.extend(below);
         next += 1;
     }
-    found.retain(|row| !row.ended);
     found
 }
 
@@ -165,6 +183,40 @@ pub(super) fn is_ancestor(pid: libc::pid_t) -> bool {
     true
 }
 
+/// The living processes of a child besides its leader: its group, and those that left it. Those are known by their
+/// mark; without marks, as long as the leader is their ancestor.
+pub(super) fn members(leader: libc::pid_t, mark: Option<u64>) -> Vec<Row> {
+    let table = table();
+    let strays: HashSet<libc::pid_t> = if mark.is_none() {
+        below(leader, table.clone(), |_| true).iter().map(Row::pid).collect()
+    } else {
+        table.iter().map(Row::pid).filter(|&pid| mark_of(pid) == mark).collect()
+    };
+    let is_member = |row: &Row| row.group == leader || strays.contains(&row.pid);
+    table.into_iter().filter(|row| row.pid != leader && !row.ended && is_member(row)).collect()
+}
+
+/// Signal the members that left the group. An error when one of the child's processes does not let itself be signalled.
+pub(super) fn signal_members(leader: libc::pid_t, mark: Option<u64>, signal: i32) -> Result<(), SignalError> {
+    let mut signalled = HashSet::new();
+    let mut refused = None;
+    for _ in 0..ROUNDS {
+        let before = signalled.len();
+        for row in members(leader, mark) {
+            if signalled.insert(row.identity()) {
+                let signal = if row.group == leader { 0 } else { signal };
+                if signal_exactly(row, signal) == Some(libc::EPERM) {
+                    refused.get_or_insert(row.pid);
+                }
+            }
+        }
+        if signalled.len() == before {
+            break;
+        }
+    }
+    refused.map_or(Ok(()), |pid| Err(SignalError { pid, source: io::Error::from_raw_os_error(libc::EPERM) }))
+}
+
 pub(super) fn descendants() -> Vec<libc::pid_t> {
     living().into_iter().map(|row| row.pid).collect()
 }
@@ -177,26 +229,26 @@ pub(super) fn signal_descendants(signal: i32) -> usize {
             break;
         }
         for row in fresh {
-            if signal_exactly(row, signal) {
-                signalled.insert(row.identity());
-            }
+            signal_exactly(row, signal);
+            signalled.insert(row.identity());
         }
     }
     signalled.len()
 }
 
-/// Signal that very process, never one that got its number since. False when it is gone, or not ours to signal.
-fn signal_exactly(row: Row, signal: i32) -> bool {
-    let Ok(pidfd) = pidfd_open(row.pid) else { return false };
+/// Signal that very process, never one that got its number since. Answers the error number when it could not be.
+fn signal_exactly(row: Row, signal: i32) -> Option<i32> {
+    let Ok(pidfd) = pidfd_open(row.pid) else { return Some(libc::ESRCH) };
     if Row::of(row.pid).is_none_or(|now| now.started != row.started) {
-        return false;
+        return Some(libc::ESRCH);
     }
     let (descriptor, info) = (pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
     // SAFETY: plain numbers and no siginfo.
-    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, info, 0) == 0 }
+    let answer = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, info, 0) };
+    if answer == 0 { None } else { io::Error::last_os_error().raw_os_error() }
 }
 
-fn pidfd_open(pid: libc::pid_t) -> io::Result<OwnedFd> {
+pub(super) fn pidfd_open(pid: libc::pid_t) -> io::Result<OwnedFd> {
     // SAFETY: plain numbers; the answer is a new descriptor that nobody else owns.
     unsafe {
         match libc::syscall(libc::SYS_pidfd_open, pid, 0) {

@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 use super::budget::{Budget, Chunk};
 use super::capture::{Capture, CaptureRules};
 use super::group::End;
+use super::mark::Marks;
 #[cfg(target_os = "linux")]
 use super::orphans::Orphans;
 use super::poller::Class;
+#[cfg(target_os = "linux")]
+use super::stragglers::{EVERYTHING, Stragglers};
 use super::{Shared, Sink, lock};
 use crate::blobs::Captured;
 
@@ -24,19 +27,20 @@ const DRAIN: usize = 1 << 20;
 /// How long killed children may take to go when the reactor stops: one that hangs in the kernel must not hang us.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a key is about, in its lowest two bits.
+/// What a key is about, in its lowest three bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Part {
     Stdout = 0,
     Stderr = 1,
     End = 2,
     Orphan = 3,
+    Straggler = 4,
 }
 
 impl Part {
     /// The key under which the poller reports this part of a child (or this orphan).
     pub fn key(self, id: u64) -> u64 {
-        id << 2 | self as u64
+        id << 3 | self as u64
     }
 
     /// Whether reading it may pause.
@@ -45,7 +49,8 @@ impl Part {
     }
 
     fn of(key: u64) -> Self {
-        [Self::Stdout, Self::Stderr, Self::End, Self::Orphan][usize::try_from(key & 3).expect("two bits")]
+        let parts = [Self::Stdout, Self::Stderr, Self::End, Self::Orphan, Self::Straggler];
+        parts[usize::try_from(key & 7).expect("three bits")]
     }
 }
 
@@ -54,6 +59,9 @@ pub(super) enum Order {
     Watch(Box<Child>),
     Abandon(u64),
     Ended(u64),
+    Linger(u64),
+    #[cfg(target_os = "linux")]
+    Dismiss(u64),
     #[cfg(target_os = "linux")]
     Adopt,
     Stop,
@@ -68,11 +76,13 @@ pub(super) struct Child {
     pipes: [Option<File>; 2],
     captures: Option<[Capture; 2]>,
     ended: bool,
+    /// Its end is told when none of its processes lives any more.
+    lingers: bool,
 }
 
 impl Child {
     pub fn new(id: u64, token: u64, pid: libc::pid_t, pidfd: Option<Arc<OwnedFd>>, pipes: [File; 2]) -> Self {
-        Self { id, token, pid, pidfd, pipes: pipes.map(Some), captures: None, ended: false }
+        Self { id, token, pid, pidfd, pipes: pipes.map(Some), captures: None, ended: false, lingers: false }
     }
 
     pub fn id(&self) -> u64 {
@@ -107,6 +117,12 @@ pub(super) struct Reactor {
     stopping: Option<Instant>,
     #[cfg(target_os = "linux")]
     orphans: Option<Orphans>,
+    #[cfg(target_os = "linux")]
+    stragglers: Stragglers,
+    /// Who wants to know when nothing lives any more.
+    #[cfg(target_os = "linux")]
+    dismissed: Option<u64>,
+    marks: Option<Marks>,
 }
 
 /// What reading needs besides the child.
@@ -131,7 +147,13 @@ impl Drop for AbortOnPanic {
 }
 
 impl Reactor {
-    pub fn new(shared: Arc<Shared>, budget: Arc<Budget>, rules: CaptureRules, sink: Box<dyn Sink>) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        budget: Arc<Budget>,
+        rules: CaptureRules,
+        sink: Box<dyn Sink>,
+        marks: Option<Marks>,
+    ) -> Self {
         let buffer = vec![0; BUFFER].into_boxed_slice();
         Self {
             reader: Reader { shared: Arc::clone(&shared), budget, rules, sink, buffer },
@@ -140,6 +162,11 @@ impl Reactor {
             stopping: None,
             #[cfg(target_os = "linux")]
             orphans: None,
+            #[cfg(target_os = "linux")]
+            stragglers: Stragglers::default(),
+            #[cfg(target_os = "linux")]
+            dismissed: None,
+            marks,
         }
     }
 
@@ -155,15 +182,22 @@ impl Reactor {
                 self.obey(order);
             }
             for key in ready.drain(..) {
+                let id = key >> 3;
                 match Part::of(key) {
-                    part @ (Part::Stdout | Part::Stderr) => self.readable(key >> 2, part as usize),
-                    Part::End => self.ended(key >> 2),
+                    part @ (Part::Stdout | Part::Stderr) => self.readable(id, part as usize),
+                    Part::End => self.ended(id),
                     #[cfg(target_os = "linux")]
                     Part::Orphan => {
-                        self.orphans.iter_mut().for_each(|orphans| orphans.reap(key >> 2, &self.shared.poller));
+                        self.orphans.iter_mut().for_each(|orphans| orphans.reap(id, &self.shared.poller));
+                    }
+                    #[cfg(target_os = "linux")]
+                    Part::Straggler => {
+                        if let Some(owner) = self.stragglers.ended(id, &self.shared.poller) {
+                            self.look_for_stragglers(owner);
+                        }
                     }
                     #[cfg(not(target_os = "linux"))]
-                    Part::Orphan => {}
+                    Part::Orphan | Part::Straggler => {}
                 }
             }
             #[cfg(target_os = "linux")]
@@ -195,6 +229,16 @@ impl Reactor {
             }
             Order::Abandon(id) => self.abandon(id),
             Order::Ended(id) => self.ended(id),
+            Order::Linger(id) => {
+                if let Some(child) = self.children.get_mut(&id) {
+                    child.lingers = true;
+                }
+            }
+            #[cfg(target_os = "linux")]
+            Order::Dismiss(token) => {
+                self.dismissed = Some(token);
+                self.look_for_stragglers(EVERYTHING);
+            }
             #[cfg(target_os = "linux")]
             Order::Adopt => {
                 self.orphans.get_or_insert_default();
@@ -214,7 +258,36 @@ impl Reactor {
         let Some(child) = self.children.get_mut(&id) else { return };
         self.reader.read(child, stream);
         if child.ended && !child.is_open() {
-            self.finish(id);
+            self.finish_unless_lingering(id);
+        }
+    }
+
+    fn finish_unless_lingering(&mut self, id: u64) {
+        #[cfg(target_os = "linux")]
+        if self.children.get(&id).is_some_and(|child| child.lingers) {
+            self.look_for_stragglers(id);
+            return;
+        }
+        self.finish(id);
+    }
+
+    /// Tell the end of whom `owner` stands for, or wait for those that are left.
+    #[cfg(target_os = "linux")]
+    fn look_for_stragglers(&mut self, owner: u64) {
+        let rows = if owner == EVERYTHING {
+            super::orphans::living()
+        } else {
+            // Not yet ready, or finished meanwhile: nobody waits for its stragglers.
+            let Some(child) = self.children.get(&owner).filter(|child| child.ended && !child.is_open()) else { return };
+            super::orphans::members(child.pid, self.marks.map(|marks| marks.of(owner)))
+        };
+        if self.stragglers.watch(owner, rows, &self.shared.poller) {
+            return;
+        }
+        if owner != EVERYTHING {
+            self.finish(owner);
+        } else if let Some(token) = self.dismissed.take() {
+            self.reader.sink.gone(token);
         }
     }
 
@@ -232,7 +305,7 @@ impl Reactor {
         if child.is_open() {
             self.reader.sink.reaped(child.token);
         } else {
-            self.finish(id);
+            self.finish_unless_lingering(id);
         }
     }
 
@@ -240,14 +313,37 @@ impl Reactor {
         let Some(child) = self.children.get_mut(&id) else { return };
         self.reader.drain(child);
         (0..2).for_each(|stream| self.reader.close(child, stream));
+        child.lingers = false;
         if child.ended {
             self.finish(id);
+            return;
+        }
+        let pid = child.pid;
+        // SAFETY: plain numbers; it is a child of ours that was not reaped.
+        if unsafe { libc::kill(pid, 0) } == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EPERM) {
+            self.give_up(id);
         }
     }
 
-    fn finish(&mut self, id: u64) {
+    /// The leader became another user's: it can neither be ended nor waited for.
+    fn give_up(&mut self, id: u64) {
         let Some(mut child) = self.children.remove(&id) else { return };
+        if let Some(pidfd) = child.pidfd.take() {
+            self.shared.poller.forget(pidfd.as_raw_fd(), Class::End);
+        }
+        lock(&self.shared.groups).give_up(child.token, child.pid);
+        self.tell(child, Err(io::Error::other("it runs as another user, and cannot be ended")));
+    }
+
+    fn finish(&mut self, id: u64) {
+        let Some(child) = self.children.remove(&id) else { return };
+        #[cfg(target_os = "linux")]
+        self.stragglers.forget(id, &self.shared.poller);
         let end = lock(&self.shared.groups).reap(child.token, child.pid);
+        self.tell(child, end);
+    }
+
+    fn tell(&self, mut child: Child, end: io::Result<End>) {
         let Some(captures) = child.captures.take() else { return };
         let [(stdout, out_error), (stderr, err_error)] = captures.map(Capture::finish);
         let (code, signal, wait_error) = match end {

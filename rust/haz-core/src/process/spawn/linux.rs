@@ -13,8 +13,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
+use super::super::mark;
 use super::super::plan::{Plan, Refusal, directory, directory_refusal};
-use super::{Pipes, Started, open_null, system_refusal};
+use super::{BlockedSignals, Pipes, Started, descriptor_limit, open_null, system_refusal};
 
 const STACK: usize = 128 << 10;
 const GUARD: usize = 64 << 10;
@@ -42,6 +43,7 @@ struct Orders<'a> {
     parent: libc::pid_t,
     descriptors: [RawFd; 3],
     descriptor_limit: c_int,
+    mark: Option<u64>,
     failed: Option<(Step, c_int)>,
 }
 
@@ -50,7 +52,7 @@ impl Spawner {
         Ok(Self { null: open_null()?, stack: Stack::new()? })
     }
 
-    pub fn start(&mut self, plan: &Plan) -> Result<Started, Refusal> {
+    pub fn start(&mut self, plan: &Plan, mark: Option<u64>) -> Result<Started, Refusal> {
         let Pipes { ours, theirs } = Pipes::new().map_err(|error| system_refusal("create pipes", &error))?;
         let mut orders = Orders {
             plan,
@@ -58,6 +60,7 @@ impl Spawner {
             parent: unsafe { libc::getpid() },
             descriptors: [self.null.as_raw_fd(), theirs[0].as_raw_fd(), theirs[1].as_raw_fd()],
             descriptor_limit: descriptor_limit(),
+            mark,
             failed: None,
         };
         let mut pidfd: RawFd = -1;
@@ -130,6 +133,9 @@ unsafe fn run(orders: &Orders<'_>) -> Step {
         if libc::getppid() != orders.parent {
             return Step::ParentGone;
         }
+        if let Some(mark) = orders.mark {
+            mark::bear(mark);
+        }
         for (wanted, &descriptor) in (0..).zip(&orders.descriptors) {
             if libc::dup2(descriptor, wanted) == -1 {
                 return Step::Descriptors;
@@ -154,37 +160,6 @@ unsafe fn run(orders: &Orders<'_>) -> Step {
         libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
         libc::execve(orders.plan.path.as_ptr(), orders.plan.argv.as_ptr(), orders.plan.envp.as_ptr());
         Step::Execute
-    }
-}
-
-/// The number that every descriptor is below, for kernels before 5.9.
-fn descriptor_limit() -> c_int {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: writes to `limit` only.
-    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    c_int::try_from(limit.rlim_cur).unwrap_or(c_int::MAX)
-}
-
-/// All signals of this thread wait until this is dropped.
-struct BlockedSignals(libc::sigset_t);
-
-impl BlockedSignals {
-    fn new() -> Self {
-        let mut all = MaybeUninit::uninit();
-        let mut before = MaybeUninit::uninit();
-        // SAFETY: both sets are written before they are read.
-        unsafe {
-            libc::sigfillset(all.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-            Self(before.assume_init())
-        }
-    }
-}
-
-impl Drop for BlockedSignals {
-    fn drop(&mut self) {
-        // SAFETY: the set that was in force before.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, ptr::null_mut()) };
     }
 }
 

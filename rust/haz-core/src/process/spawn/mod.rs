@@ -7,7 +7,9 @@ pub(super) mod portable;
 
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::Spawner;
@@ -48,7 +50,7 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// A descriptor of 0-2 (ours were closed when we started) would be in the way of the child's own.
-fn above_stdio(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+pub(super) fn above_stdio(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     if descriptor.as_raw_fd() > 2 {
         return Ok(descriptor);
     }
@@ -78,4 +80,36 @@ fn system_refusal(what: &str, error: &io::Error) -> Refusal {
 
 fn open_null() -> io::Result<OwnedFd> {
     above_stdio(File::open("/dev/null")?.into())
+}
+
+/// The number that every descriptor is below, where they cannot be closed all at once.
+pub(super) fn descriptor_limit() -> libc::c_int {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: writes to `limit` only.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    // Unlimited on some systems; no process of ours holds that many.
+    libc::c_int::try_from(limit.rlim_cur).unwrap_or(1 << 16)
+}
+
+/// All signals of this thread wait until this is dropped.
+pub(super) struct BlockedSignals(libc::sigset_t);
+
+impl BlockedSignals {
+    pub fn new() -> Self {
+        let mut all = MaybeUninit::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: both sets are written before they are read.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+            Self(before.assume_init())
+        }
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        // SAFETY: the set that was in force before.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, ptr::null_mut()) };
+    }
 }

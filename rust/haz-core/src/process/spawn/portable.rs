@@ -1,6 +1,6 @@
 //! Starting a child on a Unix other than Linux. There is no parent-death signal.
 
-use std::ffi::{OsStr, c_char, c_int};
+use std::ffi::{OsStr, c_char};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::ptr;
 
 use super::super::plan::{Plan, Refusal, check_directory, directory};
-use super::{Pipes, Started, open_null, system_refusal};
+use super::{Pipes, Started, descriptor_limit, open_null, system_refusal};
 
 /// What spawning needs again and again.
 pub(in super::super) struct Spawner {
@@ -22,7 +22,7 @@ impl Spawner {
         Ok(Self { null: open_null()? })
     }
 
-    pub fn start(&mut self, plan: &Plan) -> Result<Started, Refusal> {
+    pub fn start(&mut self, plan: &Plan, _mark: Option<u64>) -> Result<Started, Refusal> {
         let Pipes { ours, theirs: [out, err] } =
             Pipes::new().map_err(|error| system_refusal("create pipes", &error))?;
         let cwd = directory(plan);
@@ -67,12 +67,4 @@ unsafe fn default_signals() {
         libc::sigemptyset(none.as_mut_ptr());
         libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
     }
-}
-
-fn descriptor_limit() -> c_int {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: writes to `limit` only.
-    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    // Unlimited on some systems; no process of ours holds that many.
-    c_int::try_from(limit.rlim_cur).unwrap_or(c_int::MAX).min(65536)
 }
