@@ -11,6 +11,7 @@ from haz._record import Record
 from haz.cache import formats
 from haz.cache.store import Store
 from haz.errors import LoadError
+from haz.events import RunObserver
 from haz.exit_code import exit_code_for
 from haz.graph_build import build
 from haz.history import files as history
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Literal
 
+    from haz.cache.manifest import Manifest
     from haz.checks import Examination
-    from haz.events import RunObserver
     from haz.graph import TaskGraph
     from haz.model import OutputMode, TaskId, TaskSpec, Workspace
     from haz.outcome import RunGraphOutcome
+    from haz.ports import Processes
     from haz.run_task import CachePolicy
+    from haz.why import Explanation
 
 GRAPH_HEADER = "task-graph construction failed"
 
@@ -44,7 +47,8 @@ GRAPH_HEADER = "task-graph construction failed"
 class RunOptions(Record):
     """How to run what was planned. None means: as the workspace says.
 
-    `timeout` in seconds and `retries` (extra attempts) hold for every task of the run; 0 switches them off.
+    `arguments` are given to the tasks of `arguments_for`, and enter their keys. `timeout` in seconds and `retries` (extra
+    attempts) hold for every task of the run; 0 switches them off.
     """
 
     output_mode: OutputMode | None = None
@@ -52,6 +56,7 @@ class RunOptions(Record):
     policy: CachePolicy = "read-write"
     fail_fast: bool = False
     arguments: tuple[str, ...] = ()
+    arguments_for: tuple[TaskId, ...] = ()
     timeout: float | None = None
     retries: int | None = None
     order: Literal["canonical", "critical-path"] | None = None
@@ -112,40 +117,14 @@ def execute(
     """Run the given tasks, which must be closed over hard predecessors. Takes the process's signals while it lasts."""
     workspace, settings = loaded.workspace, loaded.workspace.settings
     graph = overridden(loaded.graph.restrict(tasks), options)
-    cache = cache_directory(workspace)
-    algorithm = settings.hash
-    host = host_environment()
     queue = _core.Queue()
-    patterns, input_specs, output_specs = patterns_of(graph.specs)
-    files = _core.Tree(queue, workspace.root, algorithm, patterns)
-    blobs = _core.Blobs(queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files)
-    processes = CountedProcesses(_core.Processes(queue, algorithm, f"{cache}/{formats.SPILL}"))
+    spill = f"{cache_directory(workspace)}/{formats.SPILL}"
+    processes = CountedProcesses(_core.Processes(queue, settings.hash, spill))
     processes.adopt_orphans()
     observer = FanOut(observers, complain)
-    ctx = RunContext(
-        root=workspace.root,
-        algorithm=algorithm,
-        specs=graph.specs,
-        files=files,
-        patterns=patterns,
-        input_specs=input_specs,
-        output_specs=output_specs,
-        processes=processes,
-        store=Store(cache, algorithm, blobs),
-        observer=observer,
-        host=host,
-        created_at=now_ms(),
-        policy=options.policy,
-        tools=fingerprints(
-            graph.specs,
-            workspace.root,
-            algorithm,
-            {task: child_environment(spec, host) for task, spec in graph.specs.items() if spec.tools},
-        ),
-        arguments=dict.fromkeys(tasks, options.arguments) if options.arguments else {},
-        locks=_core.FileLocks(queue, formats.locks_directory(workspace.root)),
-    )
-    tasks_in_order = list(input_specs)
+    ctx = run_context(workspace, graph, queue, processes, observer, options)
+    patterns = ctx.patterns
+    tasks_in_order = list(ctx.input_specs)
 
     def consumers_of(path: str) -> list[TaskId]:
         # The input lists come first in the set, so that a number below the count of tasks is a task.
@@ -179,6 +158,60 @@ def execute(
     report = RunReport(schedule.outcome(), time.monotonic() - started, processes.spawned, loop.signalled)
     observer.on_run_finished(report.outcome, report.duration, report.signalled)
     return report
+
+
+def run_context(
+    workspace: Workspace,
+    graph: TaskGraph,
+    queue: _core.Queue,
+    processes: Processes,
+    observer: RunObserver,
+    options: RunOptions,
+) -> RunContext:
+    """Build the adapters of a run of the tasks of `graph`, and evaluate the tools that their keys name."""
+    cache, algorithm = cache_directory(workspace), workspace.settings.hash
+    host = host_environment()
+    patterns, input_specs, output_specs = patterns_of(graph.specs)
+    files = _core.Tree(queue, workspace.root, algorithm, patterns)
+    blobs = _core.Blobs(queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files)
+    environments = {task: child_environment(spec, host) for task, spec in graph.specs.items() if spec.tools}
+    return RunContext(
+        root=workspace.root,
+        algorithm=algorithm,
+        specs=graph.specs,
+        files=files,
+        patterns=patterns,
+        input_specs=input_specs,
+        output_specs=output_specs,
+        processes=processes,
+        store=Store(cache, algorithm, blobs),
+        observer=observer,
+        host=host,
+        created_at=now_ms(),
+        policy=options.policy,
+        tools=fingerprints(graph.specs, workspace.root, algorithm, environments),
+        arguments=dict.fromkeys(options.arguments_for, options.arguments) if options.arguments else {},
+        locks=_core.FileLocks(queue, formats.locks_directory(workspace.root)),
+    )
+
+
+def explain(loaded: Loaded, task: TaskId) -> Explanation:
+    """Explain the key and the lookup of one task (`haz why`); runs nothing but version queries, writes nothing."""
+    from haz.cache.collect import Inspection  # noqa: PLC0415 - no run needs it
+    from haz.why import closure, explain_task  # noqa: PLC0415
+
+    workspace, queue = loaded.workspace, _core.Queue()
+    graph = loaded.graph.restrict(closure(loaded.graph, task))
+    spill = f"{cache_directory(workspace)}/{formats.SPILL}"
+    processes = _core.Processes(queue, workspace.settings.hash, spill)
+    ctx = run_context(workspace, graph, queue, processes, RunObserver(), RunOptions())
+
+    def entries_of(wanted: TaskId) -> list[Manifest]:
+        found = [entry.manifest for entry in Inspection(cache_directory(workspace)).sound if entry.manifest]
+        found = [manifest for manifest in found if manifest.task == wanted]
+        return sorted(found, key=lambda manifest: manifest.created_at, reverse=True)
+
+    return explain_task(ctx, loaded.graph, task, queue, entries_of)
 
 
 def overridden(graph: TaskGraph, options: RunOptions) -> TaskGraph:
