@@ -30,7 +30,7 @@ def test_an_unknown_key_is_named_with_the_legal_ones(space: Space) -> None:
     space.project("lib", "t: {comand: [a]}")
     done = space.run("--all")
     assert done.code == 2
-    assert f"{space.root}/lib/haz.yml:3:6" in done.err
+    assert f"{space.root}/lib/haz.yml:3:7" in done.err
     assert "comand" in done.err
     assert "command" in done.err
     assert "haz::cfg::004" in done.err
