@@ -47,8 +47,8 @@ GRAPH_HEADER = "task-graph construction failed"
 class RunOptions(Record):
     """How to run what was planned. None means: as the workspace says.
 
-    `arguments` are given to the tasks of `arguments_for`, and enter their keys. `timeout` in seconds and `retries` (extra
-    attempts) hold for every task of the run; 0 switches them off.
+    `arguments` are given to the tasks of `arguments_for`, and enter their keys. `timeout` in seconds and `retries`
+    (extra attempts) hold for every task of the run; 0 switches them off.
     """
 
     output_mode: OutputMode | None = None

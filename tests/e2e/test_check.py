@@ -96,6 +96,19 @@ def test_json_of_a_workspace_that_is_not_there(space: Space) -> None:
     DIAGNOSTICS.validate([one])
 
 
+def test_json_is_strict_even_about_names_that_are_not_text(space: Space) -> None:
+    """D14."""
+    space.write(".haz/workspace.yml", 'projects: ["/*"]\n')
+    folder = space.root / "caf\udce9"
+    folder.mkdir()
+    (folder / "haz.yml").write_text("name: a\n")
+    done = space.haz("check", "--json")
+    assert done.code == 2
+    (one,) = json.loads(done.raw_out.decode())
+    assert one["code"] == "haz::dsc::026"
+    assert "caf?" in one["message"]
+
+
 def test_nothing_is_wrapped_when_piped(two: Space) -> None:
     """O29, D14."""
     long = "x" * 60

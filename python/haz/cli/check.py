@@ -64,4 +64,6 @@ def _json(found: Examination) -> str:
 
     from haz.render import as_json  # noqa: PLC0415
 
-    return json.dumps(as_json((*found.file_errors, *found.graph_errors, *found.warnings)), indent=2) + "\n"
+    data = as_json((*found.file_errors, *found.graph_errors, *found.warnings))
+    # Names that are not UTF-8 would become lone surrogates, which strict readers of JSON refuse.
+    return json.dumps(data, indent=2, ensure_ascii=False).encode(errors="replace").decode() + "\n"
