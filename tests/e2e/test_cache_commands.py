@@ -81,7 +81,7 @@ def test_clean_needs_a_mode(filled: Space) -> None:
 
 
 def test_clean_by_age_goes_by_the_last_use(filled: Space) -> None:
-    """AUX-023, 02 §10.18: a hit renews an entry."""
+    """CACHE-022, AUX-023, AUX-026, 02 §10.18: a hit renews an entry."""
     filled.run("lib:b").ok()
     done = filled.haz("cache", "clean", "--max-age", "12h").ok()
     assert done.out == (
@@ -148,3 +148,20 @@ def test_verify_finds_and_repairs_flipped_bits(filled: Space) -> None:
     assert filled.haz("cache", "verify", "--repair").ok().out == "3 entries, 3 blobs: 1 defect(s), 1 removed\n"
     assert filled.run("--workspace").ok().ran == {"lib:a", "web:a"}
     filled.haz("cache", "verify").ok()
+
+
+def test_nothing_to_remove_is_a_success(filled: Space) -> None:
+    """AUX-027."""
+    done = filled.haz("cache", "clean", "--max-age", "52w").ok()
+    assert "evicted --max-age: 0\n" in done.out
+    assert done.err == ""
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_done(filled: Space) -> None:
+    """AUX-027, AUX-028: the report counts what succeeded, each failure has a line, exit 2."""
+    odd = entries(filled)[0].parent / ("0" * 64)
+    odd.mkdir()
+    done = filled.haz("cache", "clean", "--max-age", "0s")
+    assert done.code == 2
+    assert "evicted --max-age: 3\n" in done.out
+    assert f"cache clean: failed to read entry manifest at: {odd}: Is a directory\n" in done.err
