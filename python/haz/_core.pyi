@@ -71,6 +71,9 @@ class PatternSet:
     def matching(self, path: str) -> list[int]:
         """Indices of the specs that `path`, a workspace path, belongs to, ascending. Pure: no disk."""
 
+    def first_foreign(self, spec: int, paths: Sequence[str]) -> str | None:
+        """The first of these workspace paths that does not belong to the spec. Pure: no disk."""
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 @final
@@ -103,7 +106,8 @@ class Tree:
         """Resolve and hash the files of these specs of `patterns` in one walk. Event `("inputs", token, list[Inputs])`.
 
         The walk enters only what the literal prefixes of the patterns allow, never `.git` or `.haz` (unless a literal
-        names something there); it reads the disk anew on every call.
+        names something there), and passes over files that a restore is putting in place (`.haz-tmp-…`); it reads the
+        disk anew on every call.
         """
 
 @final

@@ -226,6 +226,8 @@ class Loop:
         hit = isinstance(lookup.found, Hit)
         if not isinstance(lookup.found, Hit):
             self._ctx.observer.on_miss(task, lookup.found.label)
+            if lookup.found.label == "corrupt entry":
+                self._ctx.observer.on_warning(task, f"the cached result is damaged: {lookup.found.detail}")
         actions = self._schedule.looked_up(task, hit=hit)
         self._note_parked(task, actions)
         self._perform(actions)

@@ -5,11 +5,11 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::stage::Staged;
+use super::stage::{Staged, sweep};
 use super::{Blobs, Row, copy_hashed};
 use crate::digest::{Digest, digest_bytes, digest_open, hex};
 use crate::error::{FsError, reason};
@@ -66,6 +66,9 @@ impl Blobs {
             staged.rename(&self.on_disk(row.path()))?;
         }
         made.0.clear();
+        let paths: Vec<PathBuf> = stale.iter().map(|row| self.on_disk(row.path())).collect();
+        let directories: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
+        directories.into_par_iter().for_each(sweep);
         Ok(Restored { written: stale.len(), kept: rows.len() - stale.len(), contents })
     }
 
