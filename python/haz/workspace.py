@@ -97,7 +97,7 @@ class _Loader:
 
     def _read(self, path: str, code: str, span: Span | None = None) -> Source | None:
         try:
-            with open(path, "rb", buffering=0) as file:
+            with open(path, "rb", buffering=0, opener=_open_file) as file:
                 return Source(path, file.read())
         except OSError as error:
             message = f"cannot read {path}: {error.strerror}"
@@ -193,6 +193,15 @@ class _Loader:
                 sources.append(source)
         for source in sources:
             self.diagnostics += source.diagnostics
+
+
+def _open_file(path: str, flags: int) -> int:
+    """Open what can be read to an end; a FIFO would be waited for, and a device never ends."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if os.fstat(descriptor).st_mode & 0o170000 in (0o100000, 0o040000):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(22, "Not a regular file")
 
 
 def _overlay_problem(entry: os.DirEntry[str]) -> str | None:
