@@ -138,8 +138,8 @@ class Blobs:
         An output that already has the right bytes and mode is left untouched. Everything is verified against its
         digest and staged before the first output is renamed into place. A path that leaves the workspace, runs through
         a symlinked parent, or into `.git` or `.haz` is refused.
-        Event `("restored", token, (written, kept, contents))`: counts, and per stream its bytes when it is at most
-        1 MiB, else None. When it failed: a text that says what went wrong.
+        Event `("restored", token, (written, kept, contents, recent))`: counts, per stream its bytes when it is at most
+        1 MiB, else None, and whether an output that was kept may have been put there since the tree was made. When it failed: a text that says what went wrong.
         """
 
     def read(self, digest: bytes, offset: int, length: int) -> bytes:

@@ -44,6 +44,11 @@ class _LazyRandom:
         return uniform(low, high)  # noqa: S311 - spreads load, guards nothing
 
 
+def _may_have_written(restored: str | tuple[int, int, list[bytes | None], bool]) -> bool:
+    """Whether a restore changed files after fingerprints were asked for, or found that another haz had."""
+    return isinstance(restored, str) or restored[0] > 0 or restored[3]
+
+
 class Flight:
     """A task that waits for events of its token."""
 
@@ -276,7 +281,7 @@ class Loop:
         elif kind == "inputs" and token in self._asked:
             self._fingerprinted(token, payload)
         elif kind != "reaped" and token in self._flights:
-            if kind == "exit" or (kind == "restored" and (isinstance(payload, str) or payload[0])):
+            if kind == "exit" or (kind == "restored" and _may_have_written(payload)):
                 self._epoch += 1
             self._advance(token, self._flights[token], (kind, payload))
 

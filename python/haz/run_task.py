@@ -156,7 +156,7 @@ def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Pha
     _, payload = yield
     if isinstance(payload, str):
         raise RestoreFailed(RestoreError(payload))
-    _, _, contents = payload
+    _, _, contents, _ = payload
     manifest = hit.manifest
     for blob, content, emit in (
         (manifest.stdout, contents[0], ctx.observer.on_stdout),
