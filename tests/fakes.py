@@ -188,7 +188,7 @@ class FakeStore:
         return Hit(self.entries[key]) if key in self.entries else Miss(key, "no entry")
 
     def restore(self, token, hit):
-        answer = (0, len(hit.manifest.outputs), [self.contents.get(hit.manifest.key, b""), b""])
+        answer = (0, len(hit.manifest.outputs), [self.contents.get(hit.manifest.key, b""), b""], False)
         self.events.at(0, "restored", token, self.restored.get(hit.manifest.key, answer))
 
     def read_stream(self, blob):

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import os
+
 from haz._core import install_signal_handlers
 
 install_signal_handlers()
+
+
+def occupy_standard_streams() -> None:
+    """Open what was closed: else the next file of ours would be descriptor 1, and task output would be written to it.
+
+    For reading only, so that writing fails as it does on a closed stream.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
+
+
+occupy_standard_streams()
 
 
 def main() -> int:

@@ -95,6 +95,9 @@ class PatternSet:
     def matching(self, path: str) -> list[int]:
         """Indices of the specs that `path`, a workspace path, belongs to, ascending. Pure: no disk."""
 
+    def first_foreign(self, spec: int, paths: Sequence[str]) -> str | None:
+        """The first of these workspace paths that does not belong to the spec. Pure: no disk."""
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 @final
@@ -130,7 +133,8 @@ class Tree:
         """Resolve and hash the files of these specs of `patterns` in one walk. Event `("inputs", token, list[Inputs])`.
 
         The walk enters only what the literal prefixes of the patterns allow, never `.git` or `.haz` (unless a literal
-        names something there); it reads the disk anew on every call.
+        names something there), and passes over files that a restore is putting in place (`.haz-tmp-…`); it reads the
+        disk anew on every call.
         """
 
 @final
@@ -164,8 +168,8 @@ class Blobs:
         mode is left untouched. Everything is verified against its
         digest and staged before the first output is renamed into place. A path that leaves the workspace, runs through
         a symlinked parent, or into `.git` or `.haz` is refused.
-        Event `("restored", token, (written, kept, contents))`: counts, and per stream its bytes when it is at most
-        1 MiB, else None. When it failed: a text that says what went wrong.
+        Event `("restored", token, (written, kept, contents, recent))`: counts, per stream its bytes when it is at most
+        1 MiB, else None, and whether an output that was kept may have been put there since the tree was made. When it failed: a text that says what went wrong.
         """
 
     def read(self, digest: bytes, offset: int, length: int) -> bytes:

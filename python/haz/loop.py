@@ -46,6 +46,11 @@ class _LazyRandom:
         return uniform(low, high)  # noqa: S311 - spreads load, guards nothing
 
 
+def _may_have_written(restored: str | tuple[int, int, list[bytes | None], bool]) -> bool:
+    """Whether a restore changed files after fingerprints were asked for, or found that another haz had."""
+    return isinstance(restored, str) or restored[0] > 0 or restored[3]
+
+
 class Flight:
     """A task that waits for events of its token."""
 
@@ -250,6 +255,8 @@ class Loop:
         hit = isinstance(lookup.found, Hit)
         if not isinstance(lookup.found, Hit):
             self._ctx.observer.on_miss(task, lookup.found.label)
+            if lookup.found.label == "corrupt entry":
+                self._ctx.observer.on_warning(task, f"the cached result is damaged: {lookup.found.detail}")
         actions = self._schedule.looked_up(task, hit=hit)
         self._note_parked(task, actions)
         self._perform(actions)
@@ -339,7 +346,7 @@ class Loop:
         elif kind == "locked":
             self._locked(token, payload)
         elif kind != "reaped" and token in self._flights:
-            if kind == "exit" or (kind == "restored" and (isinstance(payload, str) or payload[0])):
+            if kind == "exit" or (kind == "restored" and _may_have_written(payload)):
                 self._wrote()
             self._advance(token, self._flights[token], (kind, payload))
 

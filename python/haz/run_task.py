@@ -124,9 +124,24 @@ def cache_lookup_phase(
     key = key_of(parts, ctx.algorithm)
     if ctx.reads_cache(spec):
         found = ctx.store.lookup(key)
+        if isinstance(found, Hit):
+            reason = strange_outputs(ctx, task, found)
+            if reason is not None:
+                found = Miss(key, "corrupt entry", reason)
     else:
         found = Miss(key, "not cached" if not spec.cache else "not looked up")
     return TaskLookup(spec, key, parts, inputs, found)
+
+
+def strange_outputs(ctx: RunContext, task: TaskId, hit: Hit) -> str | None:
+    """Say why these cannot be the outputs of the task: the key fixes the patterns, so a manifest was tampered with."""
+    paths = [row.path for row in hit.manifest.outputs]
+    foreign = ctx.patterns.first_foreign(ctx.output_specs[task], paths) if paths else None
+    if foreign is not None:
+        return f"{foreign} is not an output of the task"
+    literals = {p.anchored for p in ctx.specs[task].outputs if p.literal and not p.exclude}
+    missing = min(literals.difference(paths), default=None)
+    return None if missing is None else f"the output {missing} is not in it"
 
 
 def raise_input_error(inputs: Inputs) -> None:
@@ -147,7 +162,7 @@ def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Pha
     _, payload = yield
     if isinstance(payload, str):
         raise RestoreFailed(RestoreError(payload))
-    _, _, contents = payload
+    _, _, contents, _ = payload
     manifest = hit.manifest
     for blob, content, emit in (
         (manifest.stdout, contents[0], ctx.observer.on_stdout),
@@ -301,7 +316,7 @@ def raise_output_error(payload: tuple[Any, ...]) -> None:
 def changed_inputs(before: Inputs, after: Inputs, own: set[str]) -> str | None:
     """Name an input that is not what the key was made of, other than an output of the task itself (EXEC-018)."""
     if after.error is not None:
-        return after.error[1]
+        return f"input {after.error[1]}"
     if after.digest == before.digest:
         return None
     difference = set(before.rows()) ^ set(after.rows())

@@ -179,7 +179,7 @@ class _Loader:
 
     def _read(self, path: str, code: str, selected: Selected = None) -> Source | None:
         try:
-            with open(path, "rb", buffering=0) as file:
+            with open(path, "rb", buffering=0, opener=_open_file) as file:
                 return Source(path, file.read())
         except OSError as error:
             message = f"cannot read {path}: {error.strerror}"
@@ -304,6 +304,15 @@ def _loses(problem: Diagnostic) -> bool:
     # A misspelt key at the top may be the one that holds everything; one in a body is that of a known task.
     at_top = "." not in problem.message.rpartition("(at `")[2]
     return problem.code in _LOSSES or (problem.code == "haz::cfg::004" and at_top)
+
+
+def _open_file(path: str, flags: int) -> int:
+    """Open what can be read to an end; a FIFO would be waited for, and a device never ends."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if os.fstat(descriptor).st_mode & 0o170000 in (0o100000, 0o040000):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(22, "Not a regular file")
 
 
 def _overlay_problem(entry: os.DirEntry[str]) -> str | None:

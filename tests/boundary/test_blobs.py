@@ -67,9 +67,17 @@ def test_outputs_and_streams_go_in_and_come_back(space: Space) -> None:
     finished.close()
     assert space.blobs.present([(digest(b"bee"), 3), *streams])
     (space.root / "out/b").unlink()
-    assert space.restore(rows, streams) == (1, 1, [b"said", b""])
+    assert space.restore(rows, streams)[:3] == (1, 1, [b"said", b""])
     assert (space.root / "out/a").read_bytes() == b"bee"
     assert (space.root / "out/b").stat().st_mode & 0o7777 == 0o750
+
+
+def test_an_output_that_has_just_been_put_in_place_is_told(space: Space) -> None:
+    """It may be newer than what was asked about it before the restore."""
+    (space.root / "out").write_bytes(b"x")
+    rows = space.collect("/out")
+    assert space.restore(rows) == (0, 1, [], True)
+    assert space.restore([]) == (0, 0, [], False)
 
 
 def test_modes_do_not_depend_on_the_umask(space: Space) -> None:
@@ -146,7 +154,7 @@ def test_large_streams_are_verified_but_not_handed_out(space: Space) -> None:
     big, edge = b"x" * ((1 << 20) + 1), b"y" * (1 << 20)
     finished = _core.Finished._of(0, None, big, edge)
     assert space.collect(streams=finished) == []
-    assert space.restore([], [finished.stdout, finished.stderr]) == (0, 0, [None, edge])
+    assert space.restore([], [finished.stdout, finished.stderr]) == (0, 0, [None, edge], False)
     blob = next(path for path in space.store.glob("*/*") if path.stat().st_size == len(big))
     blob.chmod(0o644)
     blob.write_bytes(big[:-1] + b"y")

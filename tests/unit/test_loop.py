@@ -417,6 +417,22 @@ def test_a_task_after_one_that_ran_reads_its_inputs_anew() -> None:
     assert entry.parts["inputs"]["rows"][0][1] == (b"\2" * 32).hex()
 
 
+@pytest.mark.parametrize(("recent", "spawned"), [(False, []), (True, ["ok"])])
+def test_a_task_after_outputs_that_another_haz_has_just_put_in_place_reads_its_inputs_anew(
+    recent: bool, spawned: list[str]
+) -> None:
+    """What was asked ahead is older than those outputs, even though this run had nothing to write."""
+    pattern = (Pattern("o", "/p/o", literal=True),)
+    world = World(task("a", "say:x"), task("b", "ok", inputs=pattern), hard={"b": "a"})
+    old, new = (FakeInputs([("/p/o", bytes([n]) * 32, False)]) for n in (1, 2))
+    world.files.answers[1] = old
+    world.run()
+    (first,) = [entry for entry in world.store.entries.values() if entry.task == A]
+    world.store.restored[first.key] = (0, 1, [b"x", b""], recent)
+    world.files.answers[1] = deque([old, new])
+    assert world.run().spawned == spawned
+
+
 def test_a_run_without_changes_asks_for_all_inputs_at_once() -> None:
     """Two questions, however many tasks: one for the first in line, one ahead for all others."""
     chain = {f"t{n:02}": f"t{n - 1:02}" for n in range(1, 30)}

@@ -148,6 +148,8 @@ def _decode_body(body: dict[str, Any], key: bytes, algorithm: str) -> Manifest:
         raise ManifestError("corrupt entry", "the manifest belongs to another key")
     if len(body["outputs"]) > MAX_PATHS:
         raise ManifestError("corrupt entry", "too many outputs")
+    if type(body["parts"]) is not dict:
+        raise ManifestError("corrupt entry", "the parts of the key are not an object")
     project, task = body["task"]
     return Manifest(
         key=key,
@@ -169,7 +171,7 @@ def _decode_row(row: list[Any]) -> FileRow | LinkRow:
         raise ManifestError("corrupt entry", f"not a workspace path: {path!r}")
     if kind == "file":
         digest, size, mode = rest
-        if not 0 <= mode <= 0o7777:
+        if _natural(mode) > 0o7777:
             raise ManifestError("corrupt entry", f"not permission bits: {mode}")
         return FileRow(path, _digest(digest), _natural(size), mode)
     if kind == "symlink":

@@ -45,6 +45,12 @@ def top(
             os.chdir(directory)
         except OSError as error:
             raise UsageError(f"cannot change to directory {directory}: {error.strerror}") from error
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError(
+            f"the current directory is gone: {error.strerror}", "change to a directory that exists, or use -C DIR"
+        ) from error
 
 
 for module in (run, check, why, query, init, schema):

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::SystemTime;
 
 use crate::digest::{Algorithm, Digest, Hasher, digest_open, hex, with_buffer};
@@ -23,7 +23,7 @@ pub use collect::{CollectError, CollectKind};
 pub use restore::Restored;
 pub use row::Row;
 pub use stage::{PREFIX, publish};
-use stage::{Staged, make_directory, reflink};
+use stage::{Staged, make_directory, reflink, sweep};
 
 /// From this size on (bytes) sharing blocks is worth a system call.
 const REFLINK_FROM: u64 = 1 << 17;
@@ -33,12 +33,13 @@ pub struct Blobs {
     root: PathBuf,
     directory: PathBuf,
     tree: Arc<Tree>,
+    swept: Once,
 }
 
 impl Blobs {
     /// `root` is the absolute workspace root, `directory` is created on the first write. Digests are those of `tree`.
     pub fn new(root: PathBuf, directory: PathBuf, tree: Arc<Tree>) -> Self {
-        Self { root, directory, tree }
+        Self { root, directory, tree, swept: Once::new() }
     }
 
     fn algorithm(&self) -> Algorithm {
@@ -95,6 +96,7 @@ impl Blobs {
     }
 
     fn stage(&self) -> Result<(Staged, File), FsError> {
+        self.swept.call_once(|| sweep(&self.directory));
         match Staged::file(&self.directory, 0o600) {
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
                 make_directory(&self.directory)?;

@@ -152,6 +152,12 @@ impl PatternSet {
         path.strip_prefix(b"/").map(|path| index.matching(self, path)).unwrap_or_default()
     }
 
+    /// The first of these workspace paths that does not belong to the spec.
+    pub fn first_foreign<'p>(&self, spec: u32, mut paths: impl Iterator<Item = &'p [u8]>) -> Option<&'p [u8]> {
+        let index = Index::new(self, [spec]);
+        paths.find(|path| path.strip_prefix(b"/").is_none_or(|path| index.matching(self, path).is_empty()))
+    }
+
     fn glob(&self, pattern: u32) -> Option<&Glob> {
         match &self.patterns[pattern as usize] {
             Pattern::Glob(glob) => Some(glob),

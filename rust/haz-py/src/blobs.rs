@@ -80,7 +80,7 @@ impl Blobs {
                     for content in &restored.contents {
                         contents.append(content.as_deref().map(|bytes| PyBytes::new(py, bytes)))?;
                     }
-                    Ok((restored.written, restored.kept, contents).into_pyobject(py)?.into_any())
+                    Ok((restored.written, restored.kept, contents, restored.recent).into_pyobject(py)?.into_any())
                 }
                 Err(text) => Ok(text.into_pyobject(py)?.into_any()),
             });

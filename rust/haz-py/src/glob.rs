@@ -69,6 +69,13 @@ impl PatternSet {
     fn matching(&self, path: OsString) -> Vec<u32> {
         self.inner.matching(path.as_bytes())
     }
+
+    #[allow(clippy::needless_pass_by_value)]
+    fn first_foreign(&self, spec: u32, paths: Vec<OsString>) -> PyResult<Option<OsString>> {
+        check_spec(&self.inner, spec)?;
+        let foreign = self.inner.first_foreign(spec, paths.iter().map(|path| path.as_bytes()));
+        Ok(foreign.map(|path| OsString::from_vec(path.to_vec())))
+    }
 }
 
 /// Add this file's functions and classes to the module.

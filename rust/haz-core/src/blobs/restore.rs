@@ -5,11 +5,11 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::stage::Staged;
+use super::stage::{Staged, sweep};
 use super::{Blobs, Row, copy_hashed};
 use crate::digest::{Digest, digest_bytes, digest_open, hex};
 use crate::error::{FsError, reason};
@@ -25,8 +25,21 @@ pub struct Restored {
     pub written: usize,
     /// Outputs that were right already and left untouched.
     pub kept: usize,
+    /// Whether somebody else may have put one of those in place since the tree was made.
+    pub recent: bool,
     /// The bytes of each stream, but of those larger than 1 MiB.
     pub contents: Vec<Option<Vec<u8>>>,
+}
+
+/// What a restore finds at the place of an output.
+#[derive(PartialEq, Eq)]
+enum Place {
+    /// Nothing, or something else.
+    Stale,
+    /// The output, for longer than this run.
+    Right,
+    /// The output, for how long is not sure.
+    Recent,
 }
 
 impl From<FsError> for String {
@@ -58,15 +71,20 @@ impl Blobs {
         self.check_parents(rows)?;
         let contents =
             streams.iter().map(|(digest, size)| self.verify(digest, *size)).collect::<Result<Vec<_>, String>>()?;
-        let stale: Vec<bool> = rows.par_iter().map(|row| self.is_stale(row)).collect::<Result<_, String>>()?;
-        let stale: Vec<&Row> = rows.iter().zip(stale).filter_map(|(row, stale)| stale.then_some(row)).collect();
+        let places: Vec<Place> = rows.par_iter().map(|row| self.examine(row)).collect::<Result<_, String>>()?;
+        let recent = places.contains(&Place::Recent);
+        let stale = rows.iter().zip(places).filter(|(_, place)| *place == Place::Stale);
+        let stale: Vec<&Row> = stale.map(|(row, _)| row).collect();
         let mut made = self.make_parents(&stale)?;
         let staged: Result<Vec<Staged>, String> = stale.par_iter().map(|row| self.stage_row(row)).collect();
         for (row, staged) in stale.iter().zip(staged?) {
             staged.rename(&self.on_disk(row.path()))?;
         }
         made.0.clear();
-        Ok(Restored { written: stale.len(), kept: rows.len() - stale.len(), contents })
+        let paths: Vec<PathBuf> = stale.iter().map(|row| self.on_disk(row.path())).collect();
+        let directories: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
+        directories.into_par_iter().for_each(sweep);
+        Ok(Restored { written: stale.len(), kept: rows.len() - stale.len(), recent, contents })
     }
 
     /// Rows come from a manifest that anyone may have written.
@@ -127,18 +145,18 @@ impl Blobs {
         format!("blob {} is damaged ({removed})", hex(digest))
     }
 
-    /// Whether the output at its place differs from its row.
-    fn is_stale(&self, row: &Row) -> Result<bool, String> {
+    /// What is at the output's place.
+    fn examine(&self, row: &Row) -> Result<Place, String> {
         let path = self.on_disk(row.path());
         let found = match fs::symlink_metadata(&path) {
             Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::Stale),
             Err(error) => return Err(FsError::new("examine", path, error).into()),
         };
         if found.is_dir() {
             return Err(format!("cannot restore {}: a directory is in its place", path.display()));
         }
-        Ok(match row {
+        let is_stale = match row {
             Row::Symlink { target, .. } => {
                 !found.is_symlink()
                     || fs::read_link(&path).ok().is_none_or(|link| link.as_os_str().as_bytes() != target)
@@ -149,6 +167,11 @@ impl Blobs {
                     || found.permissions().mode() & 0o7777 != *mode
                     || digest_state(self.tree.memo(), &path).ok().is_none_or(|(actual, _)| actual != *digest)
             }
+        };
+        Ok(match is_stale {
+            true => Place::Stale,
+            false if self.tree.memo().is_newer(&found) => Place::Recent,
+            false => Place::Right,
         })
     }
 

@@ -7,12 +7,15 @@ use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::FsError;
 
 /// What every temporary name starts with.
 pub const PREFIX: &str = ".haz-tmp-";
+
+/// How long a file whose process is gone must have been left alone before it counts as left behind.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 
 /// A path that is removed again unless it is renamed to its place.
 pub(super) struct Staged {
@@ -55,7 +58,7 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
-            // Already failing for a reason that is told; a leftover is hidden, unique, and collected by age.
+            // Already failing for a reason that is told; a leftover is hidden, unique, and swept later.
             let _ = fs::remove_file(path);
         }
     }
@@ -67,6 +70,29 @@ fn unique_name() -> String {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
     format!("{PREFIX}{:x}-{number:x}-{nanos:x}", process::id())
+}
+
+/// Remove from a directory what processes that were killed left in it. A leftover that stays harms nobody: globs do not
+/// see it, so nothing is told.
+pub(super) fn sweep(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        if is_abandoned(&entry) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether it is a temporary file of a process that is gone. A process of another container seems to be gone too, so the
+/// file must not have been written to for a while either.
+fn is_abandoned(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+    let Some(owner) = owner.and_then(|digits| libc::pid_t::from_str_radix(digits, 16).ok()) else { return false };
+    // SAFETY: signal 0 only asks whether the process exists.
+    let gone = unsafe { libc::kill(owner, 0) } != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+    let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+    gone && age().is_some_and(|age| age >= ABANDONED_AFTER)
 }
 
 /// Create a directory with all that lead to it.

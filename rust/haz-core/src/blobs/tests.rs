@@ -256,6 +256,39 @@ fn hostile_lists_are_refused_before_anything_is_written() {
 }
 
 #[test]
+fn what_a_killed_process_left_is_swept_when_nobody_can_need_it() {
+    let space = Space::new();
+    space.write("d/out", "x");
+    let rows = space.collect(&["/d/**"]).unwrap();
+    let old = SystemTime::now() - std::time::Duration::from_secs(3600);
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let (gone, alive) = (child.id(), std::process::id());
+    for (name, is_old) in [
+        (format!("{PREFIX}{gone:x}-0-0"), true),
+        (format!("{PREFIX}{gone:x}-1-0"), false),
+        (format!("{PREFIX}{alive:x}-0-0"), true),
+        (format!("{PREFIX}odd"), true),
+    ] {
+        space.write(&format!("d/{name}"), "half");
+        fs::create_dir_all(&space.blobs.directory).unwrap();
+        fs::write(space.blobs.directory.join(&name), "half").unwrap();
+        for path in [space.path("d").join(&name), space.blobs.directory.join(&name)] {
+            if is_old {
+                File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+            }
+        }
+    }
+    fs::remove_file(space.path("d/out")).unwrap();
+    assert_eq!(space.restore(&rows), (1, 0));
+    assert_eq!(space.leftovers().len(), 7, "the workspace was swept");
+    let next = Blobs::new(space.blobs.root.clone(), space.blobs.directory.clone(), Arc::clone(&space.blobs.tree));
+    next.stage().unwrap();
+    assert_eq!(space.leftovers().len(), 6, "the store was swept");
+    assert_eq!(space.collect(&["/d/**"]).unwrap(), rows, "and globs see none of the rest");
+}
+
+#[test]
 fn a_published_file_is_replaced_whole() {
     let space = Space::new();
     let path = space.path("new/deep/manifest");

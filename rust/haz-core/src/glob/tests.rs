@@ -181,6 +181,17 @@ fn exclusions_win_over_globs_wherever_they_stand_but_not_over_literals() {
 }
 
 #[test]
+fn a_path_that_no_pattern_of_the_spec_matches_is_foreign() {
+    let exclusion = Entry { anchored: b"/d/*.tmp", literal: false, exclude: true };
+    let literal = Entry { anchored: b"/o", literal: true, exclude: false };
+    let set = PatternSet::new([vec![glob("/**")], vec![glob("/d/*"), exclusion, literal]]).unwrap();
+    let foreign = |paths: &[&'static [u8]]| set.first_foreign(1, paths.iter().copied());
+    assert_eq!(foreign(&[b"/o", b"/d/a"]), None);
+    assert_eq!(foreign(&[b"/o", b"/d/x.tmp", b"/e"]), Some(&b"/d/x.tmp"[..]));
+    assert_eq!(foreign(&[b"o"]), Some(&b"o"[..]));
+}
+
+#[test]
 fn a_hundred_thousand_patterns_are_not_all_tried() {
     let texts: Vec<String> = (0..100_000).map(|number| format!("/p{number}/src/**/*.rs")).collect();
     let set = PatternSet::new(texts.iter().map(|text| [glob(text)])).unwrap();

@@ -52,18 +52,24 @@ fn now() -> i128 {
 /// Digests by file state. Shared by many threads.
 pub struct Memo {
     algorithm: Algorithm,
+    made: i128,
     known: RwLock<HashMap<(u64, u64), (Stamp, Digest)>>,
 }
 
 impl Memo {
     /// An empty memory for one algorithm.
     pub fn new(algorithm: Algorithm) -> Self {
-        Self { algorithm, known: RwLock::default() }
+        Self { algorithm, made: now(), known: RwLock::default() }
     }
 
     /// The algorithm of all digests.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// Whether the file may have got this state only after this memory was made.
+    pub fn is_newer(&self, metadata: &Metadata) -> bool {
+        !Stamp::of(metadata).is_settled(self.made)
     }
 
     /// The digest of the file in the state that `metadata` describes, if it is known.
@@ -149,6 +155,16 @@ mod tests {
         assert_eq!(known(&memo, &file), None);
         memo.digest_at(&file, stamp.changed + COARSE_TICK + 1).unwrap();
         assert!(known(&memo, &file).is_some());
+    }
+
+    #[test]
+    fn a_state_is_newer_unless_it_was_settled_when_the_memory_was_made() {
+        let (_space, _path, file) = space();
+        let metadata = file.metadata().unwrap();
+        let changed = Stamp::of(&metadata).changed;
+        let made = |made| Memo { made, ..Memo::new(Algorithm::Blake3) };
+        assert!(made(changed + TICK).is_newer(&metadata));
+        assert!(!made(changed + COARSE_TICK + 1).is_newer(&metadata));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use crate::blobs::PREFIX;
 use crate::error::reason;
 use crate::glob::{Index, PatternSet, Scope};
 
@@ -81,9 +82,9 @@ pub struct Resolution {
     pub problems: Vec<(u32, Problem)>,
 }
 
-/// The directories that no glob looks into, wherever they are.
+/// What no glob sees, wherever it is: our own and git's directories, and files that are being put in place.
 pub(crate) fn is_private(name: &[u8]) -> bool {
-    matches!(name, b".git" | b".haz")
+    matches!(name, b".git" | b".haz") || name.starts_with(PREFIX.as_bytes())
 }
 
 /// Resolve the specs that `selection` names against the disk. Runs on rayon's current pool.
