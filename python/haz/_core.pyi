@@ -177,18 +177,18 @@ class Blobs:
 
 @final
 class FileLocks:
-    """Advisory locks between the haz processes of one workspace: files in `directory`, which is created when needed.
+    """Advisory locks between the haz processes of one workspace, in a file in `directory`, which is created when needed.
 
-    A lock is `flock` on a file of its own, so it vanishes when its holder dies, and no child inherits it.
+    A lock belongs to an open file description, so it vanishes when its holder dies, and no child inherits it.
     """
 
     def __new__(cls, queue: Queue, directory: str) -> FileLocks: ...
     def acquire(self, token: int, name: str, exclusive: bool) -> None:
-        """Take the lock `name` (a file name) for `token`, which must not be in use. Shared holders tolerate each other.
+        """Take the lock `name` for `token`, which must not be in use. Shared holders tolerate each other.
 
         Events: `("waiting", token, pid | None)` first when it is not free, with a holder's pid where it is known; then
         `("locked", token, None)`, or `("locked", token, text)` when it cannot be had: the directory cannot be written,
-        or the holder is a process that this one descends from, which waits for us. Raises `ValueError` for `name`.
+        or the holder is a process that this one descends from, which waits for us.
         """
 
     def release(self, token: int) -> None:

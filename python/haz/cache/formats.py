@@ -8,9 +8,8 @@
 `kk` is the first two of the 64 hex digits. Beside the cache, wherever that is:
 
 ```
-<root>/.haz/locks/v1/task.<project>.<task>    no two processes run one task at a time
-<root>/.haz/locks/v1/mutex.[<project>.]<name> a mutex, across processes
-<root>/.haz/locks/v1/changes                  the sign of the last process that changed files
+<root>/.haz/locks/v1/held       locks between processes, and who holds them
+<root>/.haz/locks/v1/changes    the sign of the last process that changed files
 ```
 """
 

@@ -1,7 +1,8 @@
 //! Advisory locks between the haz processes of one workspace, and a sign by which they learn that files have changed.
 //!
-//! A lock is `flock` on a file of its own: the kernel gives it back when its holder dies, however it dies. Files are never
-//! removed while haz runs; a holder writes its pid into its file, for people who wait.
+//! A lock is a range of one byte of one file, at a place that its name decides, held by an open file description: the
+//! kernel gives it back when its holder dies, however it dies. A file for each lock would say more to people, but making
+//! one costs a millisecond on some file systems. A holder writes its pid into the same file, for people who wait.
 
 mod changes;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::mem;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -17,12 +19,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use libc::{c_int, c_short};
+
 use crate::error::reason;
 use crate::process::is_ancestor;
 use changes::Changes;
 
-/// Bytes of a pid as text: as wide as the widest, so that a new one covers the old one.
-const PID_WIDTH: usize = 10;
+/// The file of the locks.
+const FILE: &str = "held";
+/// How many pids the file has room for, four bytes each. Two locks may share a place: pids are for people only.
+const PIDS: u64 = 1 << 14;
+#[cfg(target_os = "linux")]
+const SET: c_int = libc::F_OFD_SETLK;
+#[cfg(target_os = "linux")]
+const SET_OR_WAIT: c_int = libc::F_OFD_SETLKW;
+// `sys/fcntl.h` has them, the crate does not.
+#[cfg(target_vendor = "apple")]
+const SET: c_int = 90;
+#[cfg(target_vendor = "apple")]
+const SET_OR_WAIT: c_int = 91;
+/// Numbers the waits of the process.
+static WAITERS: AtomicU64 = AtomicU64::new(0);
 /// A thread that blocks in one system call needs no more.
 const STACK: usize = 64 << 10;
 
@@ -57,25 +74,55 @@ enum Entry {
 /// A held lock.
 struct Lock {
     file: File,
+    place: Place,
     exclusive: bool,
 }
 
 impl Lock {
-    fn of(file: File, exclusive: bool) -> Self {
-        // For people only: a file that may be read but not written locks as well.
-        let _ = file.write_all_at(format!("{:<PID_WIDTH$}", std::process::id()).as_bytes(), 0);
-        Self { file, exclusive }
+    fn of(file: File, place: Place, exclusive: bool) -> Self {
+        // Only people depend on it.
+        let _ = file.write_all_at(&std::process::id().to_le_bytes(), place.pid());
+        Self { file, place, exclusive }
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         if self.exclusive {
-            // A file that was emptied in time is never written to the disk. With shared locks somebody may still hold it.
-            let _ = self.file.set_len(0);
+            let _ = self.file.write_all_at(&[0; 4], self.place.pid());
         }
         // Closing is not enough: a child between fork and exec has a copy of the descriptor.
-        let _ = flock(&self.file, libc::LOCK_UN);
+        let _ = self.place.set(&self.file, SET, libc::F_UNLCK);
+    }
+}
+
+/// Where in the file a name is locked. Names that meet by accident (one in 2^62) only wait for each other.
+#[derive(Clone, Copy)]
+struct Place(u64);
+
+impl Place {
+    fn of(name: &str) -> Self {
+        let digest = blake3::hash(name.as_bytes());
+        let (head, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
+        Self(u64::from_le_bytes(*head) >> 2)
+    }
+
+    fn pid(self) -> u64 {
+        4 * (self.0 % PIDS)
+    }
+
+    fn set(self, file: &File, command: c_int, kind: c_int) -> io::Result<()> {
+        // SAFETY: plain numbers, for which zero is a value.
+        let mut range: libc::flock = unsafe { mem::zeroed() };
+        range.l_type = c_short::try_from(kind).expect("a small constant");
+        range.l_whence = c_short::try_from(libc::SEEK_SET).expect("a small constant");
+        range.l_start = libc::off_t::try_from(self.0).expect("62 bits");
+        range.l_len = 1;
+        // SAFETY: a descriptor that `file` keeps open, and a structure that outlives the call.
+        if unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const range) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
     }
 }
 
@@ -87,7 +134,7 @@ impl FileLocks {
         Self { shared: Arc::new(shared), directory, changes }
     }
 
-    /// Take the lock `name`, a file name, under a token that is not in use; the sink hears how it went.
+    /// Take the lock `name` under a token that is not in use; the sink hears how it went.
     ///
     /// A lock that is held by a process which this one descends from is refused, because that one waits for us.
     pub fn acquire(&self, token: u64, name: &str, exclusive: bool) {
@@ -104,28 +151,29 @@ impl FileLocks {
     fn start(&self, token: u64, name: &str, exclusive: bool) -> Result<Start, String> {
         let failed =
             |error: &io::Error| format!("cannot lock files in {}: {}", self.directory.display(), reason(error));
-        let path = self.directory.join(name);
+        let place = Place::of(name);
+        let path = self.directory.join(FILE);
         let file = loop {
             let file = open(&path).map_err(|error| failed(&error))?;
-            match flock(&file, mode(exclusive) | libc::LOCK_NB) {
+            match place.set(&file, SET, kind(exclusive)) {
                 Ok(()) if is_removed(&file) => {}
-                Ok(()) => return Ok(Start::Held(Lock::of(file, exclusive))),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break file,
+                Ok(()) => return Ok(Start::Held(Lock::of(file, place, exclusive))),
+                // POSIX leaves open which of the two it is.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => break file,
                 Err(error) => return Err(failed(&error)),
             }
         };
-        let pid = holder(&file);
+        let pid = holder(&file, place);
         if let Some(pid) = pid.filter(|pid| is_ancestor(*pid)) {
             return Err(format!("process {pid} holds the lock {name}, and this haz was started by it"));
         }
-        static WAITERS: AtomicU64 = AtomicU64::new(0);
         let number = WAITERS.fetch_add(1, Ordering::Relaxed);
         lock_map(&self.shared).insert(token, Entry::Waiting(number));
         self.shared.sink.waiting(token, pid);
         let shared = Arc::clone(&self.shared);
         let directory = self.directory.clone();
         let waiter = thread::Builder::new().name("haz-lock".into()).stack_size(STACK).spawn(move || {
-            let answer = wait(file, &path, exclusive)
+            let answer = wait(file, &path, place, exclusive)
                 .map_err(|error| format!("cannot lock files in {}: {}", directory.display(), reason(&error)));
             // Told while the map is locked: after `release` nothing is told any more.
             let mut wanted = lock_map(&shared);
@@ -191,32 +239,28 @@ fn lock_map(shared: &Shared) -> MutexGuard<'_, HashMap<u64, Entry>> {
 }
 
 /// Block until the lock is ours.
-fn wait(mut file: File, path: &Path, exclusive: bool) -> io::Result<Lock> {
+fn wait(mut file: File, path: &Path, place: Place, exclusive: bool) -> io::Result<Lock> {
     loop {
-        match flock(&file, mode(exclusive)) {
+        match place.set(&file, SET_OR_WAIT, kind(exclusive)) {
             // Somebody cleaned up: who comes now locks another file of that name.
             Ok(()) if is_removed(&file) => file = open(path)?,
-            Ok(()) => return Ok(Lock::of(file, exclusive)),
+            Ok(()) => return Ok(Lock::of(file, place, exclusive)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-fn mode(exclusive: bool) -> i32 {
-    if exclusive { libc::LOCK_EX } else { libc::LOCK_SH }
-}
-
-fn flock(file: &File, operation: i32) -> io::Result<()> {
-    // SAFETY: a plain descriptor that `file` keeps open.
-    if unsafe { libc::flock(file.as_raw_fd(), operation) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+fn kind(exclusive: bool) -> c_int {
+    // One of them is a C short on some systems.
+    if exclusive { c_int::from(libc::F_WRLCK) } else { c_int::from(libc::F_RDLCK) }
 }
 
 fn is_removed(file: &File) -> bool {
     file.metadata().is_ok_and(|found| found.nlink() == 0)
 }
 
-/// Open a file of the directory, making both where they are missing.
+/// Open a file of the directory, making both where they are missing. An exclusive lock takes the right to write.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -224,15 +268,11 @@ fn open(path: &Path) -> io::Result<File> {
         Ok(file) => return Ok(file),
         Err(error) => error,
     };
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            make_directory(path)?;
-            options.open(path)
-        }
-        // Another user's file, or a file system that has become read-only: it can be locked all the same.
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => File::open(path).map_err(|_| error),
-        _ => Err(error),
+    if error.kind() != io::ErrorKind::NotFound {
+        return Err(error);
     }
+    make_directory(path)?;
+    options.open(path)
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {
@@ -246,11 +286,11 @@ fn make_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The pid that the holder left in its file, if such a process lives.
-fn holder(file: &File) -> Option<u32> {
-    let mut text = [0; PID_WIDTH];
-    let length = file.read_at(&mut text, 0).ok()?;
-    let pid: u32 = std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok()?;
+/// The pid that the holder left in the file, if such a process lives.
+fn holder(file: &File, place: Place) -> Option<u32> {
+    let mut bytes = [0; 4];
+    file.read_exact_at(&mut bytes, place.pid()).ok()?;
+    let pid = u32::from_le_bytes(bytes);
     let number = libc::pid_t::try_from(pid).ok().filter(|number| *number > 0)?;
     // SAFETY: signal 0 is only a question.
     let gone = unsafe { libc::kill(number, 0) } == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);

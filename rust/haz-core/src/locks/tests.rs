@@ -79,7 +79,7 @@ fn a_file_that_is_removed_under_a_holder_is_locked_anew() {
     let (second, told) = locks(place.path());
     first.acquire(1, "a", true);
     second.acquire(2, "a", true);
-    fs::remove_file(place.path().join("locks/a")).unwrap();
+    fs::remove_file(place.path().join("locks/held")).unwrap();
     first.release(1);
     until_locked(&told, 2);
     let (third, told) = locks(place.path());
@@ -88,15 +88,28 @@ fn a_file_that_is_removed_under_a_holder_is_locked_anew() {
 }
 
 #[test]
-fn a_released_lock_leaves_an_empty_file() {
+fn a_holder_leaves_its_pid_only_while_it_holds() {
     let place = tempfile::tempdir().unwrap();
     let (first, _) = locks(place.path());
     first.acquire(1, "a", true);
-    let path = place.path().join("locks/a");
-    assert_eq!(fs::read_to_string(&path).unwrap().trim(), std::process::id().to_string());
+    let file = File::open(place.path().join("locks/held")).unwrap();
+    assert_eq!(holder(&file, Place::of("a")), own());
     first.release(1);
-    assert_eq!(fs::read(&path).unwrap(), b"");
+    assert_eq!(holder(&file, Place::of("a")), None);
+    assert!(file.metadata().unwrap().len() <= 4 * PIDS);
     assert_eq!(fs::read(place.path().join("locks/.gitignore")).unwrap(), b"*\n");
+}
+
+#[test]
+fn locks_of_different_names_do_not_meet() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, _) = locks(place.path());
+    let (second, told) = locks(place.path());
+    for token in 0..500 {
+        first.acquire(token, &format!("task.p.{token}"), true);
+        second.acquire(token, &format!("mutex.{token}"), true);
+    }
+    assert_eq!(told.wait(None), (0..500).map(|token| Told::Locked(token, None)).collect::<Vec<_>>());
 }
 
 #[test]
