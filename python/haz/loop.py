@@ -109,6 +109,8 @@ class Loop:
         # `_awaiting` has the epoch at which a task was admitted, `_coming` the tasks that were asked for ahead of that.
         self._epoch = 0
         self._known: dict[TaskId, tuple[int, Inputs]] = {}
+        # The answer for a task that declares none is the same for all of them.
+        self._no_inputs: Inputs | None = None
         self._asked: dict[int, tuple[int, list[TaskId]]] = {}
         self._awaiting: dict[TaskId, int] = {}
         self._coming: dict[TaskId, int] = {}
@@ -164,7 +166,9 @@ class Loop:
             if isinstance(action, Lookup):
                 self._admitted(action)
                 known = self._known.pop(task, None)
-                if known is not None and known[0] == self._epoch:
+                if self._no_inputs is not None and not self._ctx.specs[task].inputs:
+                    self._look_up(task, self._no_inputs)
+                elif known is not None and known[0] == self._epoch:
                     self._look_up(task, known[1])
                 elif self._coming.get(task) == self._epoch:
                     self._awaiting[task] = self._epoch
@@ -228,6 +232,8 @@ class Loop:
         stale: list[TaskId] = []
         for task, inputs in zip(tasks, answers, strict=True):
             self._coming.pop(task, None)
+            if self._no_inputs is None and not self._ctx.specs[task].inputs:
+                self._no_inputs = inputs
             admitted = self._awaiting.get(task)
             if admitted is None:
                 if task not in self._started:

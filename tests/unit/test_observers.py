@@ -14,6 +14,7 @@ from haz.observers.buffered import IN_MEMORY, BufferedObserver
 from haz.observers.fanout import FanOut
 from haz.observers.live import LONGEST_LINE, LiveObserver
 from haz.observers.presenter import Presenter
+from haz.outcome import RunGraphOutcome
 
 T, U = TaskId("lib", "t"), TaskId("lib", "u")
 DONE = CompletedRecord(T, "fresh_run", "succeeded", ExitStatus(0), StreamHashes(b"", b""))
@@ -147,3 +148,15 @@ def test_an_observer_that_raises_is_dropped_and_named_once() -> None:
 def test_the_fan_out_passes_on_every_callback() -> None:
     names = [name for name in vars(RunObserver) if name.startswith("on_")]
     assert [name for name in names if name not in vars(FanOut)] == []
+
+
+@pytest.mark.parametrize("kind", [LiveObserver, BufferedObserver])
+def test_a_warning_that_concerns_every_task_is_told_once_and_counted(kind: Callable[..., RunObserver]) -> None:
+    screen = Screen(kind)
+    for task in (T, U, T):
+        screen.observer.on_warning(task, "the disk is full")
+    screen.observer.on_warning(U, "something else")
+    screen.observer.on_run_finished(RunGraphOutcome({}, {}), 0.0, None)
+    assert screen.text("err") == (
+        b"[lib:t] warning: the disk is full\n[lib:u] warning: something else\nwarning: 2 more time(s): the disk is full\n"
+    )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from haz.errors import RunTaskError
     from haz.model import CancelledRecord, CompletedRecord, SkipRecord, TaskId, TaskRun
     from haz.observers.presenter import Presenter
+    from haz.outcome import RunGraphOutcome
 
 
 class OutputObserver(RunObserver):
@@ -21,6 +22,7 @@ class OutputObserver(RunObserver):
         self._presenter = presenter
         self._out = out
         self._err = err
+        self._warned: dict[str, int] = {}
 
     def _flush(self, task: TaskId) -> None:
         """Write what is kept of the task's streams, stdout first; keep nothing."""
@@ -61,4 +63,13 @@ class OutputObserver(RunObserver):
         self._say(self._presenter.cancelled(task, record, duration))
 
     def on_warning(self, task: TaskId | None, message: str) -> None:
-        self._say(self._presenter.warning(task, message))
+        """Tell each warning once: a full disk concerns every task, and its first victim says enough."""
+        count = self._warned.get(message, 0)
+        self._warned[message] = count + 1
+        if count == 0:
+            self._say(self._presenter.warning(task, message))
+
+    def on_run_finished(self, outcome: RunGraphOutcome, duration: float, signalled: int | None) -> None:  # noqa: ARG002
+        for message, count in self._warned.items():
+            if count > 1:
+                self._say(self._presenter.warning(None, f"{count - 1} more time(s): {message}"))
