@@ -36,6 +36,7 @@ fn until_locked(told: &Queue<Told>, token: u64) -> Vec<Told> {
     all
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as it is told")]
 fn own() -> Option<u32> {
     Some(std::process::id())
 }
