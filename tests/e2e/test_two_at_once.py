@@ -13,7 +13,7 @@ import pytest
 from tests.space import Running, Space
 
 # Says that it runs, then stays until somebody writes to its fifo.
-HELD = "echo run >> {count}; echo started; cat {gate} > /dev/null; echo made > out.txt"
+HELD = "echo run >> {count}; echo started; read line < {gate}; echo made > out.txt"
 
 
 def gate(space: Space, name: str = "gate") -> Path:
@@ -95,7 +95,7 @@ def test_an_exclusive_mutex_holds_across_processes(space: Space, option: list[st
     space.project(
         "lib",
         f"""
-        a: {{shell: "echo a in; echo +a >> log; cat {path}; echo -a >> log", mutex: db}}
+        a: {{shell: "echo a in; echo +a >> log; read line < {path}; echo -a >> log", mutex: db}}
         b: {{shell: "echo +b >> log; echo -b >> log", mutex: db}}
         """,
     )

@@ -141,3 +141,8 @@ def test_broken_invariants_are_told_a_line_each() -> None:
         "error[EXEC-020]: /lib/out/r.txt was written by both lib:a and lib:b\n"
         "error[EXEC-019]: lib:b -> lib:a closes a cycle: lib:a, lib:b\n"
     )
+
+
+@pytest.mark.parametrize(("pid", "whom"), [(77, "pid 77"), (None, "another haz")])
+def test_a_wait_names_the_process_where_it_is_known(pid: int | None, whom: str) -> None:
+    assert plain.waiting(FAIL, pid) == f"[lib:fail] … waiting for {whom}\n"

@@ -9,7 +9,7 @@
 
 ```
 <root>/.haz/locks/v1/held       locks between processes, and who holds them
-<root>/.haz/locks/v1/changes    the sign of the last process that changed files
+<root>/.haz/locks/v1/changes    a byte for each time that a process changed files
 ```
 """
 

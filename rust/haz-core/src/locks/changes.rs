@@ -1,63 +1,60 @@
-//! The sign by which processes learn that another one has changed files: 16 bytes that no two writes have in common.
+//! The sign by which processes learn that another one has changed files: a file that each of them makes longer by a byte.
+//!
+//! Appending is one step, so that no sign covers another one: the length less one's own signs is what the others wrote.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Process and moment of creation, then the count of that process's writes.
-type Sign = [u8; 16];
+/// A file of this length is begun anew by the next process; those at work take it for a change.
+const LONGEST: i64 = 1 << 20;
 
 /// One process's view of the file.
 pub(super) struct Changes {
     path: PathBuf,
     file: Option<File>,
     writable: bool,
-    origin: u64,
-    count: u64,
-    seen: Sign,
+    own: i64,
+    seen: i64,
 }
 
 impl Changes {
     pub fn new(path: PathBuf) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        #[allow(clippy::cast_possible_truncation, reason = "the low bits are those that differ")]
-        let origin = now as u64 ^ u64::from(std::process::id()).rotate_left(40);
-        let mut new = Self { path, file: None, writable: false, origin, count: 0, seen: [0; 16] };
+        let mut new = Self { path, file: None, writable: false, own: 0, seen: 0 };
         new.changed();
+        if new.seen > LONGEST {
+            // The others are told by it, and this one has not read anything yet.
+            let _ = OpenOptions::new().write(true).open(&new.path).and_then(|file| file.set_len(0));
+            new.changed();
+        }
         new
     }
 
-    /// Write a new sign. It is not news to ourselves, and neither is what it covers: the caller knows that files changed.
+    /// Tell the others.
     pub fn note(&mut self) {
         if !self.writable {
-            let Ok(file) = super::open(&self.path) else { return };
+            let Ok(file) = super::open(&self.path, OpenOptions::new().append(true)) else { return };
             (self.file, self.writable) = (Some(file), true);
         }
-        self.count += 1;
-        let mut sign = [0; 16];
-        sign[..8].copy_from_slice(&self.origin.to_le_bytes());
-        sign[8..].copy_from_slice(&self.count.to_le_bytes());
-        if let Some(file) = &self.file {
-            let _ = file.write_all_at(&sign, 0);
+        if self.file.as_mut().is_some_and(|file| file.write_all(b".").is_ok()) {
+            self.own += 1;
         }
-        self.changed();
     }
 
-    /// Whether the sign is another one than at the last look.
+    /// Whether others have written since the last look.
     pub fn changed(&mut self) -> bool {
-        if self.file.is_none() {
-            self.file = File::open(&self.path).ok();
-        }
-        let mut sign = [0; 16];
-        // An empty or unreadable file is the sign that nobody has written.
-        if let Some(file) = &self.file
-            && file.read_at(&mut sign, 0).is_err()
-        {
-            return false;
-        }
-        let changed = sign != self.seen;
-        self.seen = sign;
+        let foreign = self.length().unwrap_or(0) - self.own;
+        let changed = foreign != self.seen;
+        self.seen = foreign;
         changed
+    }
+
+    /// No file is one that nobody has written to.
+    fn length(&mut self) -> io::Result<i64> {
+        let file = match &self.file {
+            Some(file) => file,
+            None => self.file.insert(File::open(&self.path)?),
+        };
+        Ok(i64::try_from(file.metadata()?.len()).unwrap_or(i64::MAX))
     }
 }

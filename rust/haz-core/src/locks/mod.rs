@@ -154,7 +154,7 @@ impl FileLocks {
         let place = Place::of(name);
         let path = self.directory.join(FILE);
         let file = loop {
-            let file = open(&path).map_err(|error| failed(&error))?;
+            let file = open(&path, OpenOptions::new().read(true).write(true)).map_err(|error| failed(&error))?;
             match place.set(&file, SET, kind(exclusive)) {
                 Ok(()) if is_removed(&file) => {}
                 Ok(()) => return Ok(Start::Held(Lock::of(file, place, exclusive))),
@@ -243,7 +243,7 @@ fn wait(mut file: File, path: &Path, place: Place, exclusive: bool) -> io::Resul
     loop {
         match place.set(&file, SET_OR_WAIT, kind(exclusive)) {
             // Somebody cleaned up: who comes now locks another file of that name.
-            Ok(()) if is_removed(&file) => file = open(path)?,
+            Ok(()) if is_removed(&file) => file = open(path, OpenOptions::new().read(true).write(true))?,
             Ok(()) => return Ok(Lock::of(file, place, exclusive)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -261,9 +261,8 @@ fn is_removed(file: &File) -> bool {
 }
 
 /// Open a file of the directory, making both where they are missing. An exclusive lock takes the right to write.
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.create(true);
     let error = match options.open(path) {
         Ok(file) => return Ok(file),
         Err(error) => error,

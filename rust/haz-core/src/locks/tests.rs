@@ -36,6 +36,7 @@ fn until_locked(told: &Queue<Told>, token: u64) -> Vec<Told> {
     all
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as it is told")]
 fn own() -> Option<u32> {
     Some(std::process::id())
 }
@@ -139,4 +140,25 @@ fn changes_of_others_are_seen_once_and_own_ones_never() {
     assert!(second.changed());
     let (third, _) = locks(place.path());
     assert!(!third.changed(), "what came before is no news");
+    second.note();
+    first.note();
+    assert!(first.changed(), "an own sign covers no other one");
+}
+
+#[test]
+fn a_long_file_of_signs_is_begun_anew() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, _) = locks(place.path());
+    first.note();
+    let path = place.path().join("locks/changes");
+    File::options().write(true).open(&path).unwrap().set_len(2 << 20).unwrap();
+    assert!(first.changed());
+    let (second, _) = locks(place.path());
+    assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+    assert!(first.changed());
+    assert!(!first.changed());
+    second.note();
+    assert!(first.changed());
+    first.note();
+    assert!(second.changed());
 }
