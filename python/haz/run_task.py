@@ -374,7 +374,8 @@ def now_ms() -> int:
 
 def host_environment() -> Mapping[str, str]:
     """Return the invoking environment; values keep their bytes as surrogates (D12)."""
-    return os.environ
+    # A plain dict: `os.environ` encodes and decodes at every look.
+    return dict(os.environ)
 
 
 def patterns_of(specs: Mapping[TaskId, TaskSpec]) -> tuple[PatternSet, dict[TaskId, int], dict[TaskId, int]]:
