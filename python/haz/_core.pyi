@@ -16,6 +16,7 @@ from haz.errors import FileSystemError
 
 __all__ = [
     "Blobs",
+    "FileLocks",
     "Finished",
     "Inputs",
     "Node",
@@ -32,6 +33,7 @@ __all__ = [
     "json_dumps",
     "json_loads",
     "publish",
+    "suspend",
     "yaml_parse",
 ]
 

@@ -10,7 +10,7 @@ from haz import _core
 from haz._record import Record
 from haz.cache import formats
 from haz.cache.store import Store
-from haz.errors import LoadError
+from haz.errors import FileSystemError, LoadError
 from haz.events import RunObserver
 from haz.exit_code import exit_code_for
 from haz.graph_build import build
@@ -155,6 +155,7 @@ def execute(
         # The loop has asked what was left to end (D13); after a defect of ours nobody has, and there is no time to ask.
         processes.kill_descendants(KILL)
         _core.deliver_signals(None)
+    keep_out_of_git(workspace)
     report = RunReport(schedule.outcome(), time.monotonic() - started, processes.spawned, loop.signalled)
     observer.on_run_finished(report.outcome, report.duration, report.signalled)
     return report
@@ -212,6 +213,16 @@ def explain(loaded: Loaded, task: TaskId) -> Explanation:
         return sorted(found, key=lambda manifest: manifest.created_at, reverse=True)
 
     return explain_task(ctx, loaded.graph, task, queue, entries_of)
+
+
+def keep_out_of_git(workspace: Workspace) -> None:
+    """Put a `.gitignore` into each folder that haz keeps for itself: nobody should have to list them."""
+    for folder in (cache_directory(workspace), *(f"{workspace.root}/.haz/{name}" for name in ("runs", "locks"))):
+        if os.path.isdir(folder) and not os.path.lexists(f"{folder}/.gitignore"):
+            try:
+                _core.publish(f"{folder}/.gitignore", b"*\n")
+            except FileSystemError:
+                return
 
 
 def overridden(graph: TaskGraph, options: RunOptions) -> TaskGraph:

@@ -229,3 +229,14 @@ def test_a_grandchild_that_keeps_the_pipe_does_not_hold_up_a_cancelled_run(space
     assert running.end().code == 130
     for pid in living("C-haz-marker-setsid"):
         os.kill(pid, signal.SIGKILL)
+
+
+def test_what_haz_keeps_for_itself_is_ignored_by_git(built: Space) -> None:
+    import subprocess
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=built.root, capture_output=True, text=True, check=True).stdout
+
+    git("init", "-q")
+    shown = git("status", "--porcelain", "--untracked-files=all").splitlines()
+    assert [line for line in shown if ".haz/" in line] == ["?? .haz/workspace.yml"]
