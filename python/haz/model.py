@@ -264,7 +264,10 @@ class TaskRun(Record):
 
 
 class CompletedRecord(Record):
-    """A task that ran to its end or came from the cache. A hit has no exit status and no attempts."""
+    """A task that ran to its end or came from the cache. A hit has no exit status and no attempts.
+
+    A persistent one succeeded when haz stopped it, whatever its exit status.
+    """
 
     task: TaskId
     source: RunSource
@@ -274,6 +277,7 @@ class CompletedRecord(Record):
     materialised_outputs: tuple[str, ...] = ()
     attempts: tuple[TaskRun, ...] = ()
     max_attempts: int = 1
+    persistent: bool = False
 
 
 class UpstreamFailed(Record):

@@ -17,7 +17,7 @@ LAYERS = [
     "attempts cache.formats cache.key cache.manifest config cycles exit_code graph graph_build plan query references "
     "resolution runtime_graph schedule supervise",
     "cache.store discovery workspace",
-    "dismissal run_task loop observers",
+    "dismissal run_task loop observers services",
     "app render report",
     "cli __main__",
 ]
