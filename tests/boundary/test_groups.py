@@ -303,7 +303,7 @@ def test_dismissing_tells_when_nothing_lives_any_more(tmp_path: Path) -> None:
     script = """
 children.processes.adopt_orphans()
 assert children.processes.dismiss(9, signal.SIGTERM) == 0
-children.sh(1, "(setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 0.01; done' &) ; exit 0")
+children.sh(1, "(setsid sh -c 'trap : TERM; echo $$; while :; do sleep 0.01; done' 2> /dev/null &) ; exit 0")
 children.until(lambda event: event[0] == "output")
 children.processes.abandon(1)
 children.finished(1)
