@@ -8,7 +8,7 @@ from collections import deque
 from haz._core import Finished
 from haz.cache.manifest import FileRow
 from haz.cache.store import Hit, Miss
-from haz.errors import SpawnError, StoreError
+from haz.errors import SignalError, SpawnError, StoreError
 from haz.events import RunObserver
 
 
@@ -62,7 +62,9 @@ class FakeProcesses:
 
     `ok`, `fail`, `exit:N`, `say:TEXT`, `sleep:SECONDS`, `polite` (ends on TERM with 0), `stubborn` (ends on KILL),
     `clings` (leader ends on KILL, a stranger keeps the pipe), `missing` (cannot be started), `flaky:N` (fails N times),
-    `unreadable` (its output cannot be read), `lost` (cannot be reaped).
+    `unreadable` (its output cannot be read), `lost` (cannot be reaped), `untouchable` (runs as another user).
+
+    `strays` says what is left behind: `polite` ends on TERM, `stubborn` on KILL, `untouchable` never.
     """
 
     def __init__(self, events):
@@ -71,6 +73,7 @@ class FakeProcesses:
         self.words = {}
         self.runs = {}
         self.ended = set()
+        self.strays = None
         events.on_exit = self.ended.add
 
     def spawn(self, token, argv, env, cwd):
@@ -104,6 +107,8 @@ class FakeProcesses:
             return False
         self.log.append(("signal", signum))
         word = self.words[token]
+        if word == "untouchable":
+            raise SignalError(signum, 1000 + token, "Operation not permitted")
         if word == "clings":
             if signum == 9:
                 self.events.at(0, "reaped", token)
@@ -119,11 +124,19 @@ class FakeProcesses:
         return self.signal(token, signum)
 
     def dismiss(self, token, signum):
-        self.log.append(("dismiss", signum))
-        return 0
+        if self.strays is not None:
+            self.log.append(("dismiss", signum))
+        if self.strays == "polite" or (self.strays == "stubborn" and signum == 9):
+            self.strays = None
+            self.events.at(0.5, "gone", token)
+            return 1
+        return 0 if self.strays is None else 1
 
     def abandon(self, token):
         self.log.append(("abandon",))
+        if self.words[token] == "untouchable":
+            self.events.at(0, "exit", token, FakeFinished(("wait", "it runs as another user")))
+            return
         self._end(token, None, signal=9)
 
 

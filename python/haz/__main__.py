@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 
-from haz._core import install_signal_handlers
+try:
+    from haz._core import install_signal_handlers
 
-install_signal_handlers()
+    install_signal_handlers()
+except KeyboardInterrupt:
+    # Python's own handler, until ours are in place.
+    raise SystemExit(130) from None
 
 
 def occupy_standard_streams() -> None:

@@ -33,6 +33,9 @@ class RunObserver:
     def on_attempt_finished(self, task: TaskId, run: TaskRun, attempts: int, delay: float | None) -> None:
         """An attempt that is not the last one ended; the next of `attempts` starts after `delay` seconds."""
 
+    def on_task_ready(self, task: TaskId, duration: float) -> None:
+        """A persistent task does its work from now on; its output and its end are still to come."""
+
     def on_task_finished(self, task: TaskId, record: CompletedRecord, duration: float) -> None: ...
 
     def on_task_skipped(self, task: TaskId, record: SkipRecord) -> None:

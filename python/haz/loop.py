@@ -16,7 +16,7 @@ from haz.dismissal import dismiss
 from haz.errors import ProcessError, RestoreFailed, RunTaskError
 from haz.model import CompletedRecord, SignaledInFlight, SkipRecord
 from haz.neighbours import Neighbours
-from haz.outcome import Announce, Lookup, Restore, Signal, Spawn
+from haz.outcome import Announce, Lookup, Restore, Signal, Spawn, Stop
 from haz.run_task import cache_lookup_phase, now_ms, restore_from_hit, run_fresh
 from haz.supervise import ABANDON, KILL, QUIT, Supervision
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from haz.ports import Events
     from haz.run_task import Phase, RunContext, TaskLookup
     from haz.schedule import Schedule
+    from haz.services import Services
+    from haz.supervise import Reason
 
 # Fingerprints are asked for ahead of need in slices, so that the first task of a large run waits for one slice only.
 LOOKAHEAD = 1024
@@ -117,6 +119,7 @@ class Loop:
         self._ahead: deque[TaskId] = deque(ctx.specs)
         self._children = 0
         self._neighbours = None if ctx.locks is None else Neighbours(ctx.locks, ctx.observer, self._next_token)
+        self._services: Services | None = None
 
     def run(self) -> None:
         """Run until every task has its record."""
@@ -143,6 +146,8 @@ class Loop:
     def _due(self) -> float | None:
         """When the next deadline is: of a child that is being ended or timed, or of a backoff."""
         dues = [f.child.due for f in self._flights.values() if f.child is not None and f.child.due is not None]
+        if self._services is not None:
+            dues += self._services.dues()
         if self._backoffs:
             dues.append(self._backoffs[0][0])
         return min(dues, default=None)
@@ -184,6 +189,8 @@ class Loop:
                 self._spawn(task)
             elif isinstance(action, Signal):
                 self._signal(task)
+            elif isinstance(action, Stop):
+                self._end(self._token_of[task], "stop")
             elif isinstance(action, Announce):
                 self._announce(task, action.result)
         self._busy = False
@@ -274,13 +281,37 @@ class Loop:
     # --- Processes ---------------------------------------------------------------------------------------------------
 
     def _spawn(self, task: TaskId) -> None:
-        """Start an attempt as soon as no other haz is in its way; `_locked` comes back here."""
-        if self._neighbours is not None and self._neighbours.acquire(self._ctx.specs[task]):
+        """Start an attempt as soon as no other haz is in its way; `_locked` comes back here.
+
+        A server takes no lock: who waited for one would wait for the end of the other run.
+        """
+        spec = self._ctx.specs[task]
+        if self._neighbours is not None and not spec.persistent and self._neighbours.acquire(spec):
             return
         token = self._next_token()
-        child = Supervision(self._clock(), self._ctx.specs[task].timeout, self._grace)
+        child = Supervision(self._clock(), spec.timeout, self._grace)
         self._children += 1
         self._fly(token, Flight(task, run_fresh(self._ctx, task, token, self._lookups[task], child), child))
+        if spec.persistent and token in self._flights:
+            self._serve(token, task)
+
+    def _serve(self, token: int, task: TaskId) -> None:
+        if self._services is None:
+            from haz.services import Services  # noqa: PLC0415 - few runs have any
+
+            self._services = Services(
+                self._ctx, self._clock, self._next_token, self._serves, lambda token: self._end(token, "late")
+            )
+        self._services.start(token, self._ctx.specs[task])
+
+    def _serves(self, task: TaskId) -> None:
+        self._ctx.observer.on_task_ready(task, self._clock() - self._started[task])
+        self._perform(self._schedule.ready(task))
+
+    def _end(self, token: int, reason: Reason) -> None:
+        child = self._flights[token].child
+        assert child is not None
+        self._command(token, child.end(reason, self._clock()))
 
     def _waits(self, token: int, pid: int | None) -> None:
         assert self._neighbours is not None
@@ -337,6 +368,8 @@ class Loop:
         for token, flight in list(self._flights.items()):
             if flight.child is not None:
                 self._command(token, flight.child.tick(now))
+        if self._services is not None:
+            self._services.tick(now)
         while self._backoffs and self._backoffs[0][0] <= now:
             self._perform(self._schedule.retry_due(heappop(self._backoffs)[1]))
 
@@ -351,10 +384,14 @@ class Loop:
             self._waits(token, payload)
         elif kind == "locked":
             self._locked(token, payload)
+        elif self._services is not None and self._services.heard(kind, token, payload):
+            pass
         elif kind != "reaped" and token in self._flights:
             if kind == "exit" or (kind == "restored" and _may_have_written(payload)):
                 self._wrote()
             self._advance(token, self._flights[token], (kind, payload))
+            if self._services is not None and kind == "output":
+                self._services.hear(token, *payload)
 
     def _hear(self, kind: str, signum: int) -> bool:
         """First signal: cancel. Second: kill at once. Third: leave. SIGQUIT does not ask politely (03 §7.1, D13).
@@ -404,6 +441,8 @@ class Loop:
         """Let a phase run until it waits again, and tell the schedule when it is through."""
         task = flight.task
         if event is not None and event[0] == "exit" and flight.child is not None:
+            if self._services is not None:
+                self._services.forget(token)
             # From here on there is no process to time or to signal; `reason` keeps why it ended.
             flight.child.settle()
             flight.exit_code = event[1].code
@@ -453,7 +492,7 @@ class Loop:
             self._perform(self._schedule.finished(task, record))
             return
         spec = self._ctx.specs[task]
-        retries = spec.retries or NO_RETRIES
+        retries = NO_RETRIES if spec.persistent else spec.retries or NO_RETRIES
         limit = retries.max + 1
         timed_out = child.reason == "timeout"
         attempts = self._attempts.setdefault(task, [])
@@ -475,6 +514,8 @@ class Loop:
             timeout=spec.timeout,
             timed_out=timed_out,
         )
+        if child.reason == "late" and self._services is not None:
+            run = run.replace(error=self._services.excuse(task))
         attempts.append(run)
         if not again:
             self._perform(self._schedule.finished(task, record.replace(attempts=tuple(attempts), max_attempts=limit)))

@@ -267,6 +267,7 @@ class CompletedRecord(Record):
     """A task that ran to its end or came from the cache. A hit has no exit status and no attempts.
 
     `key` is the cache key that it ran or was found under.
+    A persistent one succeeded when haz stopped it, whatever its exit status.
     """
 
     task: TaskId
@@ -278,6 +279,7 @@ class CompletedRecord(Record):
     attempts: tuple[TaskRun, ...] = ()
     max_attempts: int = 1
     key: bytes | None = None
+    persistent: bool = False
 
 
 class UpstreamFailed(Record):

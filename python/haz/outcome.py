@@ -51,6 +51,12 @@ class Signal(Action):
     __slots__ = ()
 
 
+class Stop(Action):
+    """End a persistent task: nobody needs it any more."""
+
+    __slots__ = ()
+
+
 class Announce(Action):
     """Tell observers how the task ended."""
 

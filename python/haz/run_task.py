@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from haz._core import Finished, Inputs, PatternSet
     from haz.events import RunObserver
-    from haz.model import TaskId, TaskSpec
+    from haz.model import RunState, TaskId, TaskSpec
     from haz.ports import Events, Files, Locks, Processes, Store
     from haz.supervise import Supervision
 
@@ -80,10 +80,10 @@ class RunContext(Record):
     locks: Locks | None = None
 
     def reads_cache(self, spec: TaskSpec) -> bool:
-        return spec.cache and self.policy in ("read-write", "read")
+        return spec.cache and not spec.persistent and self.policy in ("read-write", "read")
 
     def writes_cache(self, spec: TaskSpec) -> bool:
-        return spec.cache and self.policy in ("read-write", "write")
+        return spec.cache and not spec.persistent and self.policy in ("read-write", "write")
 
 
 class TaskLookup(Record):
@@ -231,6 +231,12 @@ def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, chi
 
     status = ExitStatus(finished.code, finished.signal)
     streams = StreamHashes(finished.stdout[0], finished.stderr[0])
+    if spec.persistent:
+        finished.close()
+        state: RunState = (
+            "cancelled" if child.reason == "cancel" else "succeeded" if child.reason == "stop" else "failed"
+        )
+        return CompletedRecord(task, "fresh_run", state, status, streams, persistent=True)
     if child.reason == "cancel":
         return CompletedRecord(task, "fresh_run", "cancelled", status, streams, key=lookup.key)
     if child.reason == "timeout" or not status.success:

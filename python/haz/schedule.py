@@ -6,15 +6,21 @@ back; every report is answered with the next actions. What the driver owes for e
 =============  =====================================================================================================
 `Lookup`       derive the key and look it up, then `looked_up`, or `errored`. `first` says that the task starts now
 `Restore`      put the entry in place, then `finished` with a hit's record, or `restore_failed`
-`Spawn`        run one attempt, then `finished`, `errored` or `retry`; or, before a process exists, `must_wait` for
-               another haz, and `look_again` when that one may have done the work
+`Spawn`        run one attempt, then `finished`, `errored` or `retry`; of a persistent task, `ready` before. Or, before
+               a process exists, `must_wait` for another haz, and `look_again` when that may have done the work
 `Signal`       end the task's process group if it has one that is alive; its attempt then ends as any other
+`Stop`         the same for a persistent task that nobody needs any more
 `Announce`     tell observers how a task ended: every task of the run is announced once, whatever its end
 =============  =====================================================================================================
 
 Life of a task: blocked (hard predecessors must succeed, soft ones must end) - ready - lookup - restore, or running,
 perhaps parked for a mutex, in backoff or away (waiting for another process) between - done. A slot (one unit of the cap
 and of each capped tag) is held from `Lookup` on, except while parked, in backoff or away; a mutex from `Spawn` on.
+
+A persistent task gives its slot back as soon as it is spawned. Its successors wait until it is `ready` instead of for
+its end. When nothing else is left, those that had successors are stopped one by one, the last one started first; one
+that nobody waits for keeps the run alive until it ends or the run is cancelled. One that ends too early takes those of
+its descendants with it that have not started.
 
 When admission stops (cancel, EXEC-019, EXEC-020, fail-fast) nothing is admitted, spawned or restored any more: what is
 ready, parked, in backoff or away becomes `RunCancelled` at once, a lookup when it is answered; their hard descendants
@@ -38,7 +44,7 @@ from haz.model import (
     UpstreamErrored,
     UpstreamFailed,
 )
-from haz.outcome import Announce, Lookup, Restore, RunGraphOutcome, Signal, Spawn
+from haz.outcome import Announce, Lookup, Restore, RunGraphOutcome, Signal, Spawn, Stop
 from haz.runtime_graph import RuntimeGraph, longest_chain_first
 
 TYPE_CHECKING = False
@@ -106,6 +112,11 @@ class Schedule:
         self._stopped = False
         self._cancelled = False
         self._fail_fast = fail_fast
+        self._persistent = bytearray(graph.specs[task].persistent for task in tasks)
+        # Persistent tasks that run, in the order of their start; which were ready, and which one is being stopped now.
+        self._serving: list[int] = []
+        self._was_ready = bytearray(size)
+        self._stopping: int | None = None
 
         if cap < 1 or any(limit < 1 for limit in tag_caps.values()):
             raise ValueError("a cap below 1 admits nothing")
@@ -211,7 +222,9 @@ class Schedule:
         i = self._expect(task, _RESTORE, _RUNNING)
         self._leave(i)
         actions: list[Action] = []
-        if record.state == "succeeded":
+        if record.state == "succeeded" and self._persistent[i]:
+            self._record(i, record, actions)
+        elif record.state == "succeeded":
             self._record(i, record, actions)
             self._succeed(i, record, actions)
         elif record.state == "failed":
@@ -224,6 +237,16 @@ class Schedule:
             self._record(i, signalled, actions)
             self._cancel_descendants(i, actions)
         return self._settle(actions)
+
+    def ready(self, task: TaskId) -> list[Action]:
+        """Say that a persistent task does its work from now on: its successors need not wait any longer."""
+        i = self._expect(task, _RUNNING)
+        if i not in self._serving or self._was_ready[i]:
+            raise RuntimeError(f"{task} is not about to be ready")
+        self._was_ready[i] = True
+        for successor in (*self._hard[i], *self._soft[i]):
+            self._unblock(successor)
+        return self._settle([])
 
     def errored(self, task: TaskId, error: RunTaskError) -> list[Action]:
         """Answer a `Lookup`, `Restore` or `Spawn` whose pipeline broke."""
@@ -335,9 +358,19 @@ class Schedule:
             self._drain(actions)
         elif self._free and self._ready:
             self._admit(actions)
-        if self._open and not self._in_flight and not self._in_abeyance:
+        if self._open and self._open == len(self._serving):
+            self._dismiss(actions)
+        elif self._open and not self._in_flight and not self._in_abeyance and not self._serving:
             raise RuntimeError("tasks are left that can never start: the graph has a cycle")
         return actions
+
+    def _dismiss(self, actions: list[Action]) -> None:
+        """Only persistent tasks are left: stop the next one, unless one of them is what the run is for."""
+        if self._cancelled or self._stopping is not None:
+            return
+        if self._stopped or all(self._hard[i] or self._soft[i] for i in self._serving):
+            self._stopping = self._serving[-1]
+            actions.append(Stop(self._tasks[self._stopping]))
 
     def _admit(self, actions: list[Action]) -> None:
         # A task that meets a full tag goes to `held_back` of its class; each unit that is given back brings the first
@@ -348,6 +381,11 @@ class Schedule:
             key = heappop(ready)
             i = self._by_rank[key]  # a negative key counts from the end: key + size
             kind = self._class[i]
+            if self._state[i] != _READY:
+                # Skipped while it waited; the next one of its class takes its place.
+                if held_back[kind]:
+                    heappush(ready, heappop(held_back[kind]))
+                continue
             if kind:
                 if not self._has_room(kind):
                     heappush(held_back[kind], key)
@@ -386,6 +424,9 @@ class Schedule:
         if lock is None or self._holds[i] or self._acquire(lock, i):
             self._state[i] = _RUNNING
             actions.append(Spawn(self._tasks[i]))
+            if self._persistent[i]:
+                self._serving.append(i)
+                self._release_slot(i)
         else:
             lock.queue.append(i)
             self._state[i] = _PARKED
@@ -421,7 +462,12 @@ class Schedule:
     def _leave(self, i: int) -> None:
         if self._holds[i]:
             self._release_hold(i)
-        self._release_slot(i)
+        if not self._persistent[i] or self._state[i] != _RUNNING:
+            self._release_slot(i)
+            return
+        self._serving.remove(i)
+        if self._stopping == i:
+            self._stopping = None
 
     # --- Ends --------------------------------------------------------------------------------------------------------
 
@@ -430,8 +476,9 @@ class Schedule:
         self._results[i] = result
         self._open -= 1
         actions.append(Announce(self._tasks[i], result))
-        for successor in self._soft[i]:
-            self._unblock(successor)
+        if not self._was_ready[i]:
+            for successor in self._soft[i]:
+                self._unblock(successor)
 
     def _unblock(self, i: int) -> None:
         self._blockers[i] -= 1
@@ -475,13 +522,16 @@ class Schedule:
             self._record(descendant, UpstreamCancelled(self._tasks[descendant], root), actions)
 
     def _descendants(self, i: int) -> list[int]:
-        """Find the hard descendants that have no record yet, in canonical order."""
-        # Below a task with a record all have one: whoever recorded it as a skip or cancel saw to its descendants.
+        """Find the hard descendants that have not started and have no record yet, in canonical order."""
+        # Below a task with a record all have one: whoever recorded it as a skip or cancel saw to its descendants. One
+        # that has started, because a persistent task was ready once, goes on, and those below it wait for its end.
         seen: set[int] = set()
         stack = [i]
         while stack:
             for successor in self._hard[stack.pop()]:
-                if successor not in seen and self._state[successor] != _DONE:
+                state = self._state[successor]
+                waits = state == _BLOCKED or (state == _READY and not self._started[successor])
+                if waits and successor not in seen:
                     seen.add(successor)
                     stack.append(successor)
         return sorted(seen)
@@ -511,6 +561,9 @@ class Schedule:
         for i, state in enumerate(self._state):
             if state in (_READY, _PARKED, _BACKOFF, _AWAY):
                 self._abandon(i, actions)
+        for i in self._serving:
+            # Nobody will start when it is ready.
+            self._cancel_descendants(i, actions)
 
     def _drain(self, actions: list[Action]) -> None:
         """Give up what became ready after admission stopped."""

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    Reason = Literal["cancel", "timeout"]
+    Reason = Literal["cancel", "timeout", "late", "stop"]
 
 # Numbers that POSIX fixes; the module `signal` costs 4 ms, for its enums.
 QUIT, KILL, TERM = 3, 9, 15
@@ -22,7 +22,8 @@ DRAIN_SECONDS = 0.5
 class Supervision:
     """One attempt from spawn to exit. Times are seconds of one monotonic clock.
 
-    `reason` names what ended the attempt: whichever of cancel and timeout came first, or None.
+    `reason` names what ended the attempt, whichever came first: the run's cancel, its timeout, that a persistent task
+    was not ready in time (`late`) or is needed no longer (`stop`); or None.
     """
 
     __slots__ = ("_abandon_at", "_grace", "_kill_at", "_settled", "_timeout_at", "cancelled", "reason")
@@ -47,6 +48,10 @@ class Supervision:
         """End the attempt because the run ends. A timeout already under way goes on as it is, but there is no retry."""
         self.cancelled = True
         return self._end("cancel", now)
+
+    def end(self, reason: Reason, now: float) -> list[int]:
+        """End the attempt for that reason."""
+        return self._end(reason, now)
 
     def kill(self, now: float) -> list[int]:
         """Do not wait for the grace any longer."""

@@ -256,3 +256,77 @@ assert not children.processes.signal(2, signal.SIGKILL)
 """
     with haz_process(script, tmp_path) as haz:
         assert haz.wait() == 0
+
+
+ESCAPE = "trap '' TERM; echo $$ > {0}/up; while :; do sleep 0.01; done"
+
+
+def test_ending_a_child_reaches_what_left_its_group_and_awaits_it(children: Children, tmp_path: Path) -> None:
+    """D13: the leader ends on TERM and its pipes do too, but `exit` comes with the end of the last stray."""
+    (tmp_path / "stray").write_text(ESCAPE.format(tmp_path))
+    script = f"setsid sh {tmp_path}/stray > /dev/null 2>&1 & while ! [ -s {tmp_path}/up ]; do :; done; echo up"
+    pid = children.sh(1, f"{script}; exec sleep 1000")
+    children.written(1, b"up\n")
+    stray = int((tmp_path / "up").read_text())
+    assert children.processes.end(1, signal.SIGTERM)
+    while process_state(pid) != "Z":
+        os.sched_yield()
+    assert process_state(stray) is not None
+    assert children.kinds(1) == []
+    assert children.processes.end(1, signal.SIGKILL)
+    assert children.finished(1).signal == signal.SIGTERM
+    wait_until_gone(stray)
+    assert not children.processes.end(1, signal.SIGKILL)
+
+
+def test_abandoning_waits_for_strays_no_longer(children: Children, tmp_path: Path) -> None:
+    (tmp_path / "stray").write_text(ESCAPE.format(tmp_path))
+    script = f"setsid sh {tmp_path}/stray > /dev/null 2>&1 & while ! [ -s {tmp_path}/up ]; do :; done; echo up"
+    children.sh(1, f"{script}; exec sleep 1000")
+    children.written(1, b"up\n")
+    children.processes.end(1, signal.SIGTERM)
+    children.processes.abandon(1)
+    assert children.finished(1).signal == signal.SIGTERM
+    os.kill(int((tmp_path / "up").read_text()), signal.SIGKILL)
+
+
+def test_ending_continues_what_is_stopped(children: Children) -> None:
+    pid = children.sh(1, "trap 'exit 7' TERM; echo up; kill -STOP $$; sleep 1000")
+    children.written(1, b"up\n")
+    while process_state(pid) != "T":
+        os.sched_yield()
+    children.processes.end(1, signal.SIGTERM)
+    assert children.finished(1).code == 7
+
+
+def test_dismissing_tells_when_nothing_lives_any_more(tmp_path: Path) -> None:
+    script = """
+children.processes.adopt_orphans()
+assert children.processes.dismiss(9, signal.SIGTERM) == 0
+children.sh(1, "(setsid sh -c 'trap : TERM; echo $$; while :; do sleep 0.01; done' 2> /dev/null &) ; exit 0")
+children.until(lambda event: event[0] == "output")
+children.processes.abandon(1)
+children.finished(1)
+assert children.processes.dismiss(9, signal.SIGTERM) >= 1
+assert children.kinds(9) == []
+children.processes.dismiss(9, signal.SIGKILL)
+children.until(lambda event: event == ("gone", 9, None))
+assert children.processes.descendants() == []
+"""
+    with haz_process(script, tmp_path) as haz:
+        assert haz.wait() == 0
+
+
+def test_children_are_marked_and_their_environment_is_theirs(children: Children) -> None:
+    """CACHE-008: what tells strays apart is no variable."""
+    limit = "import resource; print(resource.getrlimit(resource.RLIMIT_RTTIME)[0])"
+    children.spawn(1, PYTHON, "-c", f"import os; print(len(os.environ)); {limit}", env=[("LC_CTYPE", "C.UTF-8")])
+    children.spawn(2, PYTHON, "-c", limit)
+    children.finished(1)
+    children.finished(2)
+    variables, first = map(int, children.output(1).split())
+    second = int(children.output(2))
+    assert variables == 1
+    assert min(first, second) >= 1 << 62
+    assert first != second
+    assert first >> 24 == second >> 24

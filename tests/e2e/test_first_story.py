@@ -221,14 +221,13 @@ def test_a_second_ctrl_c_does_not_wait_for_the_grace(space: Space) -> None:
 
 def test_a_grandchild_that_keeps_the_pipe_does_not_hold_up_a_cancelled_run(space: Space) -> None:
     """03 §15 D4: after the grace and the kill nobody waits for a pipe that a stranger holds."""
-    space.project("lib", 't: {shell: "setsid sleep 30 & echo started; sleep 300"}')
+    space.project("lib", """t: {shell: "setsid sh -c 'trap : TERM; sleep 30; sleep 30' & echo started; sleep 300"}""")
     space.settings("execution: {cancel_grace: 0.1}\n")
     running = space.start("run", "lib:t", env={"LC_ALL": "C-haz-marker-setsid"})
     running.wait_for("started")
     running.signal()
     assert running.end().code == 130
-    for pid in living("C-haz-marker-setsid"):
-        os.kill(pid, signal.SIGKILL)
+    assert living("C-haz-marker-setsid") == []
 
 
 def test_what_haz_keeps_for_itself_is_ignored_by_git(built: Space) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from haz.outcome import Announce, Lookup, Restore, Signal, Spawn
+from haz.outcome import Announce, Lookup, Restore, Signal, Spawn, Stop
 from haz.schedule import Schedule
 from tests.unit.graphs import failed, fresh, hit, signalled, task_id
 
@@ -16,7 +16,7 @@ class Driver:
         self.tag_caps = tag_caps or {}
         self.schedule = Schedule(graph, cap, self.tag_caps, **options)
         self.looking, self.restoring, self.running = [], [], []
-        self.started, self.signalled, self.backoff, self.away = [], [], set(), set()
+        self.started, self.signalled, self.stopped, self.backoff, self.away = [], [], [], set(), set()
         self.announced = {}
         self.order = []
         self.log = []
@@ -38,6 +38,9 @@ class Driver:
                     self.restoring.append(task)
                 case Spawn(task=task):
                     self.running.append(task)
+                case Stop(task=task):
+                    assert task in self.running
+                    self.stopped.append(task)
                 case Signal(task=task):
                     assert task in self.running
                     assert task not in self.signalled
@@ -76,6 +79,9 @@ class Driver:
 
     def ok(self, task, *outputs):
         return self.end(fresh(task_id(task), *outputs))
+
+    def ready(self, task):
+        return self.take(self.schedule.ready(task_id(task)))
 
     def fail(self, task):
         return self.end(failed(task_id(task)))

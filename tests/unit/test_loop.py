@@ -50,9 +50,16 @@ class World:
         self.files = FakeFiles(self.events)
         self.store = FakeStore(self.events)
         self.left: list[int] = []
+        self.strays: str | None = None
+
+    def suspend(self) -> None:
+        """Stopped for 100 seconds."""
+        self.clock.now += 100
+        self.processes.log.append(("suspended",))
 
     def prepare(self, **options: object) -> RunContext:
         self.processes = FakeProcesses(self.events)
+        self.processes.strays = self.strays
         self.diary = Diary()
         patterns, self.inputs, self.outputs = patterns_of(self.graph.specs)
         return RunContext(
@@ -81,6 +88,7 @@ class World:
             grace=self.grace,
             clock=self.clock,
             leave=self.left.append,
+            suspend=self.suspend,
             random=Random(7),
         )
         self.loop.run()
@@ -282,6 +290,63 @@ def test_nobody_waits_for_a_pipe_that_a_stranger_holds() -> None:
     world.run()
     assert ("abandon",) in world.processes.log
     assert world.clock.now == 3.0 + DRAIN_SECONDS
+
+
+def test_ctrl_z_stops_the_groups_and_the_time_of_deadlines() -> None:
+    world = World(task("a", "sleep:200", timeout=150.0))
+    world.events.at(10.0, "suspend", signal.SIGTSTP)
+    world.run()
+    stop, go = signal.SIGTSTP, signal.SIGCONT
+    assert world.processes.log == [
+        ("spawn", "sleep:200"),
+        ("signal", stop),
+        ("suspended",),
+        ("signal", go),
+        ("sweep", 9),
+    ]
+    ((_, record, duration),) = world.diary.of("task_finished")
+    assert (record.state, duration) == ("succeeded", 100.0)
+
+
+def test_a_child_that_became_another_users_is_given_up_with_one_warning() -> None:
+    """D13: it can be neither ended nor awaited; nothing hangs."""
+    world = World(task("a", "untouchable"), grace=5.0)
+    world.events.at(1.0, "signal", signal.SIGINT)
+    world.run()
+    assert world.exit_code == 130
+    assert len(world.diary.of("warning")) == 1
+    assert "not permitted" in world.diary.of("warning")[0][1]
+    assert "another user" in str(world.outcome.task_errors[A])
+    assert world.clock.now == 1 + 5 + DRAIN_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("strays", "told", "ends"),
+    [
+        (None, [], 0.0),
+        ("polite", [15], 0.5),
+        ("stubborn", [15, 9], 5.5),
+        ("untouchable", [15, 9, 9], 5 + DRAIN_SECONDS),
+    ],
+)
+def test_what_tasks_left_behind_is_ended_with_the_run(strays: str | None, told: list[int], ends: float) -> None:
+    """D13: politely, for the grace, then at once; what cannot be ended is a warning."""
+    world = World(task("a", "ok"))
+    world.strays = strays
+    world.run()
+    assert [entry[1] for entry in world.processes.log if entry[0] == "dismiss"] == told
+    assert world.clock.now == ends
+    assert len(world.diary.of("warning")) == (strays == "untouchable")
+    assert world.exit_code == 0
+
+
+def test_signals_do_not_wait_for_what_was_left_behind() -> None:
+    world = World(task("a", "ok"))
+    world.strays = "stubborn"
+    world.events.at(1.0, "signal", signal.SIGINT)
+    world.events.at(2.0, "signal", signal.SIGINT)
+    world.run()
+    assert world.clock.now == 2.5
 
 
 def test_a_second_signal_kills_and_a_third_leaves() -> None:

@@ -55,6 +55,9 @@ class FanOut(RunObserver):
     def on_attempt_finished(self, task: TaskId, run: TaskRun, attempts: int, delay: float | None) -> None:
         self._tell("on_attempt_finished", task, run, attempts, delay)
 
+    def on_task_ready(self, task: TaskId, duration: float) -> None:
+        self._tell("on_task_ready", task, duration)
+
     def on_task_finished(self, task: TaskId, record: CompletedRecord, duration: float) -> None:
         self._tell("on_task_finished", task, record, duration)
 

@@ -47,6 +47,9 @@ class OutputObserver(RunObserver):
         self._flush(task)
         self._say(self._presenter.attempt(task, run, attempts, delay))
 
+    def on_task_ready(self, task: TaskId, duration: float) -> None:
+        self._say(self._presenter.ready(task, duration))
+
     def on_task_finished(self, task: TaskId, record: CompletedRecord, duration: float) -> None:
         self._end(task, self._presenter.completed(task, record, duration))
 

@@ -85,6 +85,8 @@ class Presenter:
         attempts = len(record.attempts)
         if record.source == "cache_hit":
             return f"{self.prefix(task)}{self._paint(GREEN, '◉ cached')} in {took}\n"
+        if record.state == "succeeded" and record.persistent:
+            return f"{self.prefix(task)}{self._paint(GREEN, '✓ stopped')} after {took}\n"
         if record.state == "succeeded":
             note = f" (attempt {attempts} of {record.max_attempts})" if attempts > 1 else ""
             return f"{self.prefix(task)}{self._paint(GREEN, '✓ done')} in {took}{note}\n"
@@ -94,6 +96,8 @@ class Presenter:
         timed_out = last is not None and last.error is not None and last.error.startswith("timed out")
         if timed_out and last is not None and last.error is not None:
             notes.append("limit " + last.error.removeprefix("timed out after ").split(",")[0])
+        elif record.persistent and last is not None and last.error is not None and last.error.startswith("not ready"):
+            notes.append(last.error)
         elif status is not None and status.code is not None:
             notes.append(f"exit {status.code}")
         elif status is not None and status.signal is not None:
@@ -108,6 +112,10 @@ class Presenter:
         """Render that another haz process is in the way."""
         whom = "another haz" if pid is None else f"pid {pid}"
         return f"{self.prefix(task)}{self._paint(YELLOW, f'… waiting for {whom}')}\n"
+
+    def ready(self, task: TaskId, duration: float) -> str:
+        """Render that a persistent task does its work now."""
+        return f"{self.prefix(task)}{self._paint(GREEN, '✓ ready')} in {self._dim(duration_text(duration))}\n"
 
     def attempt(self, task: TaskId, run: TaskRun, attempts: int, delay: float | None) -> str:
         """Render the end of an attempt that is followed by another one (spec 03 §13.6)."""
