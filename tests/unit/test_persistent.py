@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haz.model import RunCancelled, SkipRecord, UpstreamCancelled, UpstreamFailed
@@ -138,6 +138,7 @@ def test_ready_is_said_once_and_of_persistent_tasks_only():
             run.ready(task)
 
 
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_every_run_ends_with_one_record_for_each_task(data):
     """Whatever ends, dies or is cancelled in whatever order; those that serve are stopped at last."""
