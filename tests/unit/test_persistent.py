@@ -38,6 +38,13 @@ def test_soft_successors_wait_for_readiness_too():
     assert run.schedule.done
 
 
+def test_its_end_counts_no_second_time_for_those_that_waited_for_readiness():
+    run = Driver(graph(server("db"), "build", "t", hard={"t": "build"}, soft={"t": "db"})).start()
+    run.miss("db").miss("build").ready("db").fail("db")
+    assert run.looking == []
+    assert run.ok("build").looking == list(ids("t"))
+
+
 def test_they_take_no_slot_and_no_unit_of_a_tag():
     tags = ("heavy",)
     specs = [server("a", tags=tags), server("b", tags=tags), spec("c", tags=tags), spec("d", tags=tags)]
