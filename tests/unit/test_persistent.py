@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haz.model import RunCancelled, SkipRecord, UpstreamCancelled, UpstreamFailed
@@ -36,6 +36,13 @@ def test_soft_successors_wait_for_readiness_too():
     assert run.ready("db").looking == list(ids("test"))
     run.miss("test").ok("test").ok("db")
     assert run.schedule.done
+
+
+def test_its_end_counts_no_second_time_for_those_that_waited_for_readiness():
+    run = Driver(graph(server("db"), "build", "t", hard={"t": "build"}, soft={"t": "db"})).start()
+    run.miss("db").miss("build").ready("db").fail("db")
+    assert run.looking == []
+    assert run.ok("build").looking == list(ids("t"))
 
 
 def test_they_take_no_slot_and_no_unit_of_a_tag():
@@ -138,6 +145,7 @@ def test_ready_is_said_once_and_of_persistent_tasks_only():
             run.ready(task)
 
 
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_every_run_ends_with_one_record_for_each_task(data):
     """Whatever ends, dies or is cancelled in whatever order; those that serve are stopped at last."""
