@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+if os.name != "posix":
+    raise SystemExit("Error: haz runs on Linux and macOS; on Windows, use it in the Windows Subsystem for Linux")
+
 try:
     from haz._core import install_signal_handlers
 

@@ -88,3 +88,11 @@ def test_the_way_of_a_run_imports_nothing_slow() -> None:
     script = "import sys; before = set(sys.modules); import haz.app; print(*sorted(set(sys.modules) - before))"
     loaded = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
     assert sorted(set(SLOW.split()) & set(loaded.stdout.split())) == []
+
+
+def test_windows_is_refused_with_a_sentence_and_no_traceback() -> None:
+    """03 §4.3: groups, signals and modes are what haz is made of."""
+    script = "import os; os.name = 'nt'; import runpy; runpy.run_module('haz', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Error: haz runs on Linux and macOS; on Windows, use it in the Windows Subsystem for Linux\n"

@@ -2,6 +2,9 @@
 //!
 //! No Python here. Each module answers *batches* and reports errors as values that carry a path and a cause.
 
+#[cfg(not(unix))]
+compile_error!("haz needs process groups, signals and POSIX file systems: on Windows, build it in WSL");
+
 pub mod blobs;
 pub mod digest;
 pub mod error;
