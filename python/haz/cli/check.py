@@ -28,15 +28,15 @@ def command(
     workspace: Annotated[bool, typer.Option("--workspace", help="Count the tasks of all projects.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
     output: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="text, or json: all errors and warnings as one array.")
-    ] = "text",
+        str, typer.Option("--format", metavar="FORMAT", help="plain, or json: all errors and warnings as one array.")
+    ] = "plain",
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
 ) -> int:
     if every and workspace:
         raise UsageError("--all and --workspace are mutually exclusive")
     values.colour(color)
-    wants_json = values.format_choice(output) == "json" or as_json
+    wants_json = values.output_format(output) == "json" or as_json
     found = examine(os.getcwd())
     failed = bool(found.file_errors or found.graph_errors or (strict and found.warnings))
     out = Writer(1)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from haz.app import open_workspace
+from haz.cli import values
 from haz.cli.report import finish
 from haz.errors import UsageError
 from haz.query import Filters, QueryError, as_json, plain, report, run_query
@@ -45,8 +46,7 @@ def command(
     mutex: Annotated[bool, typer.Option("--mutex", help="Has a mutex.")] = False,
     form: Annotated[str, typer.Option("--format", metavar="FMT", help="plain or json.")] = "plain",
 ) -> int:
-    if form not in ("plain", "json"):
-        raise UsageError(f"unknown output format '{form}', expected plain or json")
+    chosen = values.output_format(form)
     filters = Filters(
         tags=tags,
         projects=projects,
@@ -69,5 +69,5 @@ def command(
         Writer(2).text(report(error.problems) + "\n")
         return error.exit_code
     out = Writer(1)
-    out.text(plain(found) if form == "plain" else as_json(loaded.graph, found))
+    out.text(plain(found) if chosen == "plain" else as_json(loaded.graph, found))
     return finish(out)

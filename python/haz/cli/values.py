@@ -36,12 +36,6 @@ def output_mode(text: str | None) -> OutputMode | None:
     raise UsageError(f"unknown output mode '{text}', expected live or buffered")
 
 
-def format_choice(text: str) -> str:
-    if text not in ("text", "json"):
-        raise UsageError(f"unknown format '{text}', expected text or json")
-    return text
-
-
 def at_least_one(option: str, text: str | None) -> int | None:
     if text is None:
         return None
