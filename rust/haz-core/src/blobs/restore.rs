@@ -165,7 +165,9 @@ impl Blobs {
                 !found.is_file()
                     || found.len() != *size
                     || found.permissions().mode() & 0o7777 != *mode
-                    || digest_state(self.tree.memo(), &path).ok().is_none_or(|(actual, _)| actual != *digest)
+                    || digest_state(self.tree.memo(), &path, Some(found.clone()))
+                        .ok()
+                        .is_none_or(|(actual, _)| actual != *digest)
             }
         };
         Ok(match is_stale {

@@ -28,7 +28,7 @@ fn entry(text: &str) -> Entry<'_> {
 
 fn tree(root: &Path, specs: &[&[&str]]) -> Tree {
     let set = PatternSet::new(specs.iter().map(|spec| spec.iter().map(|text| entry(text)))).unwrap();
-    Tree::new(root.to_path_buf(), Algorithm::Blake3, Arc::new(set), 2).unwrap()
+    Tree::new(root.to_path_buf(), Algorithm::Blake3, Arc::new(set), 2, None).unwrap()
 }
 
 fn inputs(root: &Path, spec: &[&str]) -> Inputs {
