@@ -192,3 +192,26 @@ fn a_change_is_seen_by_the_next_call() {
     write(space.path(), "f", "g");
     assert_ne!(tree.fingerprint(&[0]).remove(0).outcome, first);
 }
+
+#[test]
+fn a_literal_may_lead_through_links_that_stay_inside() {
+    let outer = space(&["secret/x/f", "ws/real/deep/f"]);
+    let root = outer.path().join("ws");
+    symlink("real", root.join("inner")).unwrap();
+    symlink("../inner/deep", root.join("real/again")).unwrap();
+    symlink("../../secret", root.join("real/out")).unwrap();
+    symlink("../../ws/real", root.join("real/back")).unwrap();
+    let specs: &[&[&str]] = &[
+        &["/inner/deep/f", "/real/deep/f"],
+        &["/inner/again/f"],
+        &["/inner/back/back/again/f"],
+        &["/inner/out/x/f"],
+        &["/real/back/out/x/f"],
+    ];
+    let found = tree(&root, specs).fingerprint(&[0, 1, 2, 3, 4]);
+    assert_eq!(paths(&found[0]), ["/inner/deep/f", "/real/deep/f"]);
+    assert_eq!(paths(&found[1]), ["/inner/again/f"]);
+    assert_eq!(paths(&found[2]), ["/inner/back/back/again/f"]);
+    assert_eq!(problem(&found[3]), (Kind::Outside, "inner/out/x/f".to_owned()));
+    assert_eq!(problem(&found[4]), (Kind::Outside, "real/back/out/x/f".to_owned()));
+}
