@@ -124,12 +124,29 @@ class Inputs:
 class Tree:
     """The workspace's files: one shared walk for many specs, digests remembered while stat says they still hold.
 
-    A digest is reused within this object only if device, inode, size, mtime and ctime (ns) agree and the file had not
-    changed within the clock tick before it was read.
+    A digest is reused only if path, device, inode, size, mtime and ctime (ns) agree and the file had not changed within
+    the clock tick before it was read; from one process to the next, within the two seconds before.
     """
 
-    def __new__(cls, queue: Queue, root: str, algorithm: str, patterns: PatternSet, workers: int = 0) -> Tree:
-        """`root` is the absolute workspace root. `workers` is the number of reader threads, 0 for the core's choice."""
+    def __new__(
+        cls,
+        queue: Queue,
+        root: str,
+        algorithm: str,
+        patterns: PatternSet,
+        workers: int = 0,
+        stat_cache: str | None = None,
+    ) -> Tree:
+        """`root` is the absolute workspace root. `workers` is the number of reader threads, 0 for the core's choice.
+
+        `stat_cache` is the file that carries digests from one process to the next; one that is unusable counts as empty.
+        """
+
+    def save_stat_cache(self) -> bool:
+        """Replace the file `stat_cache` with what is known now, if that is worth it; whether it was replaced.
+
+        A file that cannot be written stays as it is. Its directory is made, but not the one above.
+        """
 
     def fingerprint(self, token: int, specs: Sequence[int]) -> None:
         """Resolve and hash the files of these specs of `patterns` in one walk. Event `("inputs", token, list[Inputs])`.

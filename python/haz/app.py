@@ -48,7 +48,7 @@ class RunOptions(Record):
     """How to run what was planned. None means: as the workspace says.
 
     `arguments` are given to the tasks of `arguments_for`, and enter their keys. `timeout` in seconds and `retries`
-    (extra attempts) hold for every task of the run; 0 switches them off.
+    (extra attempts) hold for every task of the run; 0 switches them off. Without `stat_cache` every file is read.
     """
 
     output_mode: OutputMode | None = None
@@ -60,6 +60,7 @@ class RunOptions(Record):
     timeout: float | None = None
     retries: int | None = None
     order: Literal["canonical", "critical-path"] | None = None
+    stat_cache: bool = True
 
 
 class RunReport(Record):
@@ -158,6 +159,8 @@ def execute(
     keep_out_of_git(workspace)
     report = RunReport(schedule.outcome(), time.monotonic() - started, processes.spawned, loop.signalled)
     observer.on_run_finished(report.outcome, report.duration, report.signalled)
+    if options.policy != "off":
+        ctx.files.save_stat_cache()
     return report
 
 
@@ -173,7 +176,8 @@ def run_context(
     cache, algorithm = cache_directory(workspace), workspace.settings.hash
     host = host_environment()
     patterns, input_specs, output_specs = patterns_of(graph.specs)
-    files = _core.Tree(queue, workspace.root, algorithm, patterns)
+    remembered = formats.stat_cache(cache, algorithm) if options.stat_cache else None
+    files = _core.Tree(queue, workspace.root, algorithm, patterns, stat_cache=remembered)
     blobs = _core.Blobs(queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files)
     environments = {task: child_environment(spec, host) for task, spec in graph.specs.items() if spec.tools}
     return RunContext(

@@ -35,6 +35,7 @@ class Files(Protocol):
     """Input files resolved and hashed in batches; see `_core.Tree`."""
 
     def fingerprint(self, token: int, specs: Sequence[int]) -> None: ...
+    def save_stat_cache(self) -> bool: ...
 
 
 class Locks(Protocol):

@@ -4,6 +4,7 @@
 <cache>/CACHEDIR.TAG                          backup tools leave the cache alone
 <cache>/blobs-v1/<algorithm>/<kk>/<digest>    one file per distinct content: outputs and streams
 <cache>/entries-v1/<algorithm>/<kk>/<key>     one manifest per cache key, published by one rename
+<cache>/stat-v1/<algorithm>                   digests of files by what `stat` says; the core knows what is in it
 ```
 `kk` is the first two of the 64 hex digits. Beside the cache, wherever that is:
 
@@ -20,6 +21,7 @@ HASH_IDS = {"blake3": 0, "sha256": 1}
 
 BLOBS = "blobs-v1"
 ENTRIES = "entries-v1"
+STAT = "stat-v1"
 SPILL = "spill"
 LOCKS = ".haz/locks/v1"
 MANIFEST_MAGIC = b"haz-manifest 1 "
@@ -39,6 +41,10 @@ def entries_directory(cache: str, algorithm: str) -> str:
 def entry_path(cache: str, algorithm: str, key: bytes) -> str:
     name = key.hex()
     return f"{cache}/{ENTRIES}/{algorithm}/{name[:2]}/{name}"
+
+
+def stat_cache(cache: str, algorithm: str) -> str:
+    return f"{cache}/{STAT}/{algorithm}"
 
 
 def locks_directory(root: str) -> str:

@@ -60,6 +60,9 @@ def command(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run everything, and store the results anew.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look results up nor store them.")] = False,
+    no_stat_cache: Annotated[
+        bool, typer.Option("--no-stat-cache", help="Read every input file, also those that look unchanged.")
+    ] = False,
     report: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write a summary of the run to FILE, as JSON.")
     ] = None,
@@ -106,6 +109,7 @@ def command(
         timeout=limit,
         retries=extra,
         order=chosen_order,
+        stat_cache=not no_stat_cache,
     )
 
     def complain(line: str) -> None:

@@ -22,8 +22,9 @@ pub use captured::{Captured, Content, Stream};
 pub use collect::{CollectError, CollectKind};
 pub use restore::Restored;
 pub use row::Row;
+pub(crate) use stage::sweep;
 pub use stage::{PREFIX, publish};
-use stage::{Staged, make_directory, reflink, sweep};
+use stage::{Staged, make_directory, reflink};
 
 /// From this size on (bytes) sharing blocks is worth a system call.
 const REFLINK_FROM: u64 = 1 << 17;
@@ -120,7 +121,7 @@ impl Blobs {
     /// Store what an open file holds; its digest and size.
     fn put_file(&self, source: &File, path: &Path) -> Result<(Digest, u64), FsError> {
         let metadata = source.metadata().map_err(|error| FsError::new("read", path, error))?;
-        if let Some(digest) = self.tree.memo().get(&metadata)
+        if let Some(digest) = self.tree.memo().get(path, &metadata)
             && self.refresh(&digest, metadata.len())
         {
             return Ok((digest, metadata.len()));

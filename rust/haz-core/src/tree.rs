@@ -1,6 +1,8 @@
 //! The workspace's files as the specs see them: resolved in one walk, hashed, and each spec's inputs digested.
 
 mod memo;
+mod past;
+mod stamp;
 pub mod walk;
 
 use std::collections::HashMap;
@@ -25,7 +27,7 @@ use walk::{Found, Kind, Links, Problem, Resolution, is_absence, resolve};
 pub struct Tree {
     root: PathBuf,
     patterns: Arc<PatternSet>,
-    memo: Memo,
+    memo: Arc<Memo>,
     pool: rayon::ThreadPool,
 }
 
@@ -73,11 +75,18 @@ fn section<'a>(algorithm: Algorithm, rows: impl ExactSizeIterator<Item = &'a Row
 }
 
 impl Tree {
-    /// `workers` is the number of reader threads, 0 for a choice that suits the machine.
+    /// `workers` is the number of reader threads, 0 for a choice that suits the machine. `stat_cache` is the file that
+    /// carries digests from one process to the next.
     ///
     /// # Errors
     /// The threads could not be started.
-    pub fn new(root: PathBuf, algorithm: Algorithm, patterns: Arc<PatternSet>, workers: usize) -> io::Result<Self> {
+    pub fn new(
+        root: PathBuf,
+        algorithm: Algorithm,
+        patterns: Arc<PatternSet>,
+        workers: usize,
+        stat_cache: Option<PathBuf>,
+    ) -> io::Result<Self> {
         // More threads than cores pay while the page cache is cold and cost little when it is warm.
         let choice = available_parallelism().map_or(4, |cores| cores.get().clamp(4, 16));
         let pool = rayon::ThreadPoolBuilder::new()
@@ -85,7 +94,12 @@ impl Tree {
             .thread_name(|number| format!("haz-files-{number}"))
             .build()
             .map_err(io::Error::other)?;
-        Ok(Self { root, patterns, memo: Memo::new(algorithm), pool })
+        let memo = Arc::new(Memo::new(algorithm, stat_cache));
+        let early = Arc::clone(&memo);
+        pool.spawn(move || {
+            early.past();
+        });
+        Ok(Self { root, patterns, memo, pool })
     }
 
     /// Run `work` in the background on the tree's own threads.
@@ -140,7 +154,7 @@ impl Tree {
     /// The row of a file; `None` when a glob found it and it has vanished since.
     fn row(&self, file: &Found) -> Result<Option<Row>, Problem> {
         let on_disk = self.root.join(OsStr::from_bytes(&file.path));
-        match digest_state(&self.memo, &on_disk) {
+        match digest_state(&self.memo, &on_disk, None) {
             Ok((digest, metadata)) => {
                 let executable = metadata.permissions().mode() & 0o100 != 0;
                 Ok(Some(Row { path: [b"/", &file.path[..]].concat(), digest, executable }))
@@ -163,14 +177,14 @@ fn note(first: &mut HashMap<u32, Problem>, spec: u32, problem: Problem) {
     }
 }
 
-/// The digest of a file's content, links followed, with the state it belongs to.
-pub(crate) fn digest_state(memo: &Memo, path: &Path) -> io::Result<(Digest, Metadata)> {
-    let metadata = fs::metadata(path)?;
-    if let Some(digest) = memo.get(&metadata) {
+/// The digest of a file's content, links followed, with the state it belongs to. `seen` is what `stat` has just said.
+pub(crate) fn digest_state(memo: &Memo, path: &Path, seen: Option<Metadata>) -> io::Result<(Digest, Metadata)> {
+    let metadata = seen.map_or_else(|| fs::metadata(path), Ok)?;
+    if let Some(digest) = memo.get(path, &metadata) {
         return Ok((digest, metadata));
     }
     let (file, metadata) = open_regular(path)?;
-    Ok((memo.digest(&file)?, metadata))
+    Ok((memo.digest(path, &file)?, metadata))
 }
 
 #[cfg(test)]

@@ -69,18 +69,23 @@ pub struct Tree {
 #[pymethods]
 impl Tree {
     #[new]
-    #[pyo3(signature = (queue, root, algorithm, patterns, workers=0))]
+    #[pyo3(signature = (queue, root, algorithm, patterns, workers=0, stat_cache=None))]
     fn new(
         queue: &Bound<'_, Queue>,
         root: PathBuf,
         algorithm: &str,
         patterns: &Bound<'_, PatternSet>,
         workers: usize,
+        stat_cache: Option<PathBuf>,
     ) -> PyResult<Self> {
         let patterns = Arc::clone(&patterns.get().inner);
-        let inner = tree::Tree::new(root, algorithm_of(algorithm)?, patterns, workers)
+        let inner = tree::Tree::new(root, algorithm_of(algorithm)?, patterns, workers, stat_cache)
             .map_err(|error| PyOSError::new_err(error.to_string()))?;
         Ok(Self { inner: Arc::new(inner), queue: queue.get().inner.clone() })
+    }
+
+    fn save_stat_cache(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.inner.memo().save())
     }
 
     fn fingerprint(&self, token: u64, specs: Vec<u32>) -> PyResult<()> {

@@ -119,7 +119,7 @@ impl Blobs {
                     Ok(metadata) => metadata,
                     Err(failure) => return (None, error(CollectKind::Mode, reason(&failure))),
                 };
-                let row = digest_state(self.tree.memo(), &on_disk).ok().map(|(digest, _)| Row::File {
+                let row = digest_state(self.tree.memo(), &on_disk, None).ok().map(|(digest, _)| Row::File {
                     path: path.clone(),
                     digest,
                     size: metadata.len(),

@@ -74,7 +74,7 @@ fn unique_name() -> String {
 
 /// Remove from a directory what processes that were killed left in it. A leftover that stays harms nobody: globs do not
 /// see it, so nothing is told.
-pub(super) fn sweep(directory: &Path) {
+pub(crate) fn sweep(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
         if is_abandoned(&entry) {

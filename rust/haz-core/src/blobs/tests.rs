@@ -17,7 +17,7 @@ impl Space {
         let root = directory.path().join("ws");
         fs::create_dir(&root).unwrap();
         let none = Arc::new(PatternSet::new([[]; 0]).unwrap());
-        let tree = Arc::new(Tree::new(root.clone(), Algorithm::Blake3, none, 2).unwrap());
+        let tree = Arc::new(Tree::new(root.clone(), Algorithm::Blake3, none, 2, None).unwrap());
         let blobs = Blobs::new(root, directory.path().join("store"), tree);
         Self { directory, blobs }
     }

@@ -28,7 +28,7 @@ fn entry(text: &str) -> Entry<'_> {
 
 fn tree(root: &Path, specs: &[&[&str]]) -> Tree {
     let set = PatternSet::new(specs.iter().map(|spec| spec.iter().map(|text| entry(text)))).unwrap();
-    Tree::new(root.to_path_buf(), Algorithm::Blake3, Arc::new(set), 2).unwrap()
+    Tree::new(root.to_path_buf(), Algorithm::Blake3, Arc::new(set), 2, None).unwrap()
 }
 
 fn inputs(root: &Path, spec: &[&str]) -> Inputs {
@@ -191,4 +191,27 @@ fn a_change_is_seen_by_the_next_call() {
     assert_eq!(tree.fingerprint(&[0]).remove(0).outcome, first);
     write(space.path(), "f", "g");
     assert_ne!(tree.fingerprint(&[0]).remove(0).outcome, first);
+}
+
+#[test]
+fn a_literal_may_lead_through_links_that_stay_inside() {
+    let outer = space(&["secret/x/f", "ws/real/deep/f"]);
+    let root = outer.path().join("ws");
+    symlink("real", root.join("inner")).unwrap();
+    symlink("../inner/deep", root.join("real/again")).unwrap();
+    symlink("../../secret", root.join("real/out")).unwrap();
+    symlink("../../ws/real", root.join("real/back")).unwrap();
+    let specs: &[&[&str]] = &[
+        &["/inner/deep/f", "/real/deep/f"],
+        &["/inner/again/f"],
+        &["/inner/back/back/again/f"],
+        &["/inner/out/x/f"],
+        &["/real/back/out/x/f"],
+    ];
+    let found = tree(&root, specs).fingerprint(&[0, 1, 2, 3, 4]);
+    assert_eq!(paths(&found[0]), ["/inner/deep/f", "/real/deep/f"]);
+    assert_eq!(paths(&found[1]), ["/inner/again/f"]);
+    assert_eq!(paths(&found[2]), ["/inner/back/back/again/f"]);
+    assert_eq!(problem(&found[3]), (Kind::Outside, "inner/out/x/f".to_owned()));
+    assert_eq!(problem(&found[4]), (Kind::Outside, "real/back/out/x/f".to_owned()));
 }

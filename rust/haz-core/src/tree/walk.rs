@@ -375,7 +375,7 @@ impl Walk<'_> {
         let real = if link.is_symlink() {
             fs::canonicalize(&on_disk).map_err(failed)?
         } else {
-            self.real_parent(&on_disk, parents).map_err(failed)?
+            self.real_directory(on_disk.parent().unwrap_or(self.root), parents).map_err(failed)?
         };
         if real.starts_with(&self.real) {
             return Ok(false);
@@ -383,14 +383,22 @@ impl Walk<'_> {
         Err(problem(Kind::Outside, format!("leads out of the workspace, to {}", real.display())))
     }
 
-    /// Many literals share few directories, and resolving each costs one system call per segment.
-    fn real_parent(&self, path: &Path, known: &Mutex<HashMap<PathBuf, PathBuf>>) -> io::Result<PathBuf> {
-        let parent = path.parent().unwrap_or(self.root);
-        if let Some(real) = known.lock().unwrap_or_else(PoisonError::into_inner).get(parent) {
+    /// A directory without links. Many literals share few directories, so each is looked at once, and its own name only:
+    /// resolving a path costs a system call for each of its segments.
+    fn real_directory(&self, path: &Path, known: &Mutex<HashMap<PathBuf, PathBuf>>) -> io::Result<PathBuf> {
+        if path == self.root {
+            return Ok(self.real.clone());
+        }
+        if let Some(real) = known.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Ok(real.clone());
         }
-        let real = fs::canonicalize(parent)?;
-        known.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.to_path_buf(), real.clone());
+        let real = match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) if !fs::symlink_metadata(path)?.is_symlink() => {
+                self.real_directory(parent, known)?.join(name)
+            }
+            _ => fs::canonicalize(path)?,
+        };
+        known.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_path_buf(), real.clone());
         Ok(real)
     }
 }
