@@ -9,6 +9,7 @@ import time
 from haz import _core
 from haz._record import Record
 from haz.cache import formats
+from haz.cache.produced import Ledger
 from haz.cache.store import Store
 from haz.errors import LoadError
 from haz.events import RunObserver
@@ -186,6 +187,7 @@ def run_context(
         processes=processes,
         store=Store(cache, algorithm, blobs),
         observer=observer,
+        ledger=Ledger(workspace.root),
         host=host,
         created_at=now_ms(),
         policy=options.policy,

@@ -10,6 +10,7 @@
 ```
 <root>/.haz/locks/v1/held       locks between processes, and who holds them
 <root>/.haz/locks/v1/changes    the sign of the last process that changed files
+<root>/.haz/state/produced-v1/  which outputs each task has made itself
 ```
 """
 
@@ -22,6 +23,8 @@ BLOBS = "blobs-v1"
 ENTRIES = "entries-v1"
 SPILL = "spill"
 LOCKS = ".haz/locks/v1"
+PRODUCED = ".haz/state/produced-v1"
+PRODUCED_MAGIC = b"haz-produced 1 "
 MANIFEST_MAGIC = b"haz-manifest 1 "
 
 CACHEDIR_TAG = "CACHEDIR.TAG"

@@ -1,6 +1,7 @@
 //! The workspace's files as the specs see them: resolved in one walk, hashed, and each spec's inputs digested.
 
 mod memo;
+mod survey;
 pub mod walk;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use crate::digest::{Algorithm, Digest, digest_bytes, open_regular};
 use crate::error::reason;
 use crate::glob::PatternSet;
 pub use memo::Memo;
+pub use survey::{Seen, State};
 use walk::{Found, Kind, Links, Problem, Resolution, is_absence, resolve};
 
 /// The workspace's files. Each call reads the disk anew; digests are reused while `stat` proves them.
