@@ -245,7 +245,7 @@ class History:
         self.projects = [f"p{number}" for number in range(self.dice.randint(2, 4))]
         self.tasks: list[Task] = []
         for project in self.projects:
-            for number in range(self.dice.randint(1, 2)):
+            for number in range(self.dice.choice((1, 1, 2))):
                 self.tasks.append(Task(self.dice, project, number, self.tasks))
         for root in self.roots:
             (root / ".haz").mkdir(parents=True)
@@ -282,7 +282,9 @@ class History:
         return sorted(path for path in files(self.plain) if "/src/" not in path and not path.endswith("haz.yml"))
 
     def save(self) -> None:
-        self.saved.append({path: row for path, row in files(self.plain).items() if "/src/" in path})
+        state = {path: row for path, row in files(self.plain).items() if "/src/" in path}
+        if state not in self.saved:
+            self.saved.append(state)
 
     # --- Edits; each returns what it did, or None where there was nothing to do --------------------------------------
 
@@ -421,19 +423,20 @@ class History:
 
     def live(self, steps: int) -> str | None:
         """Live through it; return what is wrong."""
-        edits = [self.edit] * 4 + [self.revert] * 4
-        edits += [self.delete, self.rename, self.chmod, self.touch, self.link, self.environment, self.action]
-        edits += [self.lose] * 2 + [self.tamper]
+        edits = [self.edit] * 8 + [self.delete, self.rename, self.chmod, self.touch, self.link, self.environment]
+        edits += [self.action] + [self.lose] * 2 + [self.tamper] * 2
         for number in range(steps):
-            for _ in range(self.dice.choice((0, 1, 1, 2)) if number else 0):
-                change = self.dice.choice(edits)
+            # Going back to a state that is in the cache is what a history is about; the rest is to disturb it.
+            back = [self.revert] if number > 1 and self.dice.random() < 0.5 else []
+            others = self.dice.choice((0, 0, 0, 1)) if back else self.dice.choice((0, 1, 2, 3, 4))
+            for change in back + self.dice.choices(edits, k=others if number else 0):
                 done = change()
                 if done is not None:
                     self.story.append(f"{change.__name__} {done}")
             self.save()
             chosen = [] if self.dice.random() < 0.7 else [self.dice.choice(self.tasks)]
             names = [f"{task.project}:{task.name}" for task in chosen]
-            policy = self.dice.choices(("read-write", "write", "off"), (9, 1, 1))[0]
+            policy = self.dice.choices(("read-write", "write", "off"), (14, 1, 1))[0]
             self.story.append(f"run {names or 'all'} ({policy}), HUNT={self.variable!r}")
             before = states(self.plain)
             cached = run(self.cached, names, policy, self.variable)
@@ -464,7 +467,7 @@ class History:
         return None
 
 
-def hunt(place: Path, histories: int, seed: int, steps: int = 7) -> tuple[list[str], int]:
+def hunt(place: Path, histories: int, seed: int, steps: int = 8) -> tuple[list[str], int]:
     """Return what went wrong in so many histories, and how many hits there were."""
     wrong, hits = [], 0
     for number in range(seed, seed + histories):

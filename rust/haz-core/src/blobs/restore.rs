@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::stage::{Staged, sweep};
 use super::row::check_path;
+use super::stage::{Staged, sweep};
 use super::{Blobs, Row, copy_hashed};
 use crate::digest::{Digest, digest_bytes, digest_open, hex};
 use crate::error::{FsError, reason};
@@ -79,12 +79,7 @@ impl Blobs {
     ///
     /// # Errors
     /// What went wrong, in words. No output is ever left half-written, and none is touched before all are staged.
-    pub fn restore(
-        &self,
-        rows: &[Row],
-        streams: &[(Digest, u64)],
-        leftovers: &Leftovers,
-    ) -> Result<Restored, String> {
+    pub fn restore(&self, rows: &[Row], streams: &[(Digest, u64)], leftovers: &Leftovers) -> Result<Restored, String> {
         self.check_rows(rows)?;
         self.check_parents(rows)?;
         let contents =

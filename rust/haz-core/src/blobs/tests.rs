@@ -232,7 +232,9 @@ fn a_directory_in_the_place_of_an_output_is_an_error() {
     let rows = space.collect(&["/a"]).unwrap();
     fs::remove_file(space.path("a")).unwrap();
     fs::create_dir(space.path("a")).unwrap();
-    assert!(space.blobs.restore(&rows, &[], &Leftovers::default()).unwrap_err().contains("a directory is in its place"));
+    assert!(
+        space.blobs.restore(&rows, &[], &Leftovers::default()).unwrap_err().contains("a directory is in its place")
+    );
 }
 
 #[test]
