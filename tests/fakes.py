@@ -203,7 +203,7 @@ class FakeStore:
     def lookup(self, key):
         return Hit(self.entries[key]) if key in self.entries else Miss(key, "no entry")
 
-    def restore(self, token, hit):
+    def restore(self, token, hit, leftovers=(), directories=()):
         answer = (0, len(hit.manifest.outputs), [self.contents.get(hit.manifest.key, b""), b""], False)
         self.events.at(0, "restored", token, self.restored.get(hit.manifest.key, answer))
 

@@ -156,6 +156,16 @@ class Tree:
         disk anew on every call.
         """
 
+    def survey(self, token: int, spec: int) -> None:
+        """List the files and links of a spec of `patterns` by `lstat` alone, links being themselves.
+
+        Event `("surveyed", token, rows)` with rows `(workspace path, inode, size, written)`, sorted by path bytes:
+        `written` in nanoseconds since the epoch. What cannot be listed is left out.
+        """
+
+    def survey_now(self, spec: int) -> list[tuple[str, int, int, int]]:
+        """Wait for the rows of `survey`."""
+
 @final
 class Blobs:
     """A content-addressed store in one directory: `<directory>/<first two hex digits>/<hex digest>`.
@@ -180,14 +190,23 @@ class Blobs:
         `store` failure. Globs keep links as they are, dangling ones too.
         """
 
-    def restore(self, token: int, rows: Sequence[tuple[Any, ...]], streams: Sequence[tuple[bytes, int]]) -> None:
+    def restore(
+        self,
+        token: int,
+        rows: Sequence[tuple[Any, ...]],
+        streams: Sequence[tuple[bytes, int]],
+        leftovers: Sequence[tuple[str, int, int, int]] = (),
+        directories: Sequence[str] = (),
+    ) -> None:
         """Put outputs in place as the rows say and verify the stream blobs.
 
         A blob that does not have its digest is removed from the store. An output that already has the right bytes and
         mode is left untouched. Everything is verified against its
         digest and staged before the first output is renamed into place. A path that leaves the workspace, runs through
         a symlinked parent, or into `.git` or `.haz` is refused.
-        Event `("restored", token, (written, kept, contents, recent))`: counts, per stream its bytes when it is at most
+        Then `leftovers`, as `(workspace path, inode, size, written)`, are removed where the file is still in that state,
+        and of `directories` those that this leaves empty.
+        Event `("restored", token, (written, kept, contents, recent))`: how many files were put in place or removed, and how many were right, per stream its bytes when it is at most
         1 MiB, else None, and whether an output that was kept may have been put there since the tree was made. When it failed: a text that says what went wrong.
         """
 

@@ -9,6 +9,7 @@ import time
 from haz import _core
 from haz._record import Record
 from haz.cache import formats
+from haz.cache.produced import Ledger
 from haz.cache.store import Store
 from haz.errors import FileSystemError, LoadError
 from haz.events import RunObserver
@@ -191,6 +192,7 @@ def run_context(
         processes=processes,
         store=Store(cache, algorithm, blobs),
         observer=observer,
+        ledger=Ledger(workspace.root),
         host=host,
         created_at=now_ms(),
         policy=options.policy,
@@ -221,7 +223,10 @@ def explain(loaded: Loaded, task: TaskId) -> Explanation:
 
 def keep_out_of_git(workspace: Workspace) -> None:
     """Put a `.gitignore` into each folder that haz keeps for itself: nobody should have to list them."""
-    for folder in (cache_directory(workspace), *(f"{workspace.root}/.haz/{name}" for name in ("runs", "locks"))):
+    for folder in (
+        cache_directory(workspace),
+        *(f"{workspace.root}/.haz/{name}" for name in ("runs", "locks", "state")),
+    ):
         if os.path.isdir(folder) and not os.path.lexists(f"{folder}/.gitignore"):
             try:
                 _core.publish(f"{folder}/.gitignore", b"*\n")

@@ -124,7 +124,7 @@ CODES: dict[str, Code] = {
     ),
     "haz::cfg::017": Code(
         "invalid `outputs`",
-        "`outputs` is a list of paths and patterns, as `inputs` is.",
+        "`outputs` is a list of paths and patterns, as `inputs` is, or a mapping with `paths` and `clean`.",
         _task(f"{_RUN}\noutputs: [../dist/app]"),
         _task(f"{_RUN}\noutputs: [/dist/app]"),
     ),

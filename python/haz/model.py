@@ -167,6 +167,7 @@ class TaskSpec(Record):
     mutex: Mutex | None = None
     environment: Environment = Environment()
     cache: bool = True
+    clean: bool = True
     gitignore: bool = False
     timeout: float | None = None
     retries: Retries | None = None

@@ -14,6 +14,15 @@ from haz import _core
 from haz._record import Record
 from haz.cache.key import Section, key_of, sections
 from haz.cache.manifest import Blob, Manifest, explain_parts
+from haz.cache.produced import (
+    NOTHING,
+    Produced,
+    emptied_directories,
+    is_cleaned,
+    made_by_restore,
+    made_by_run,
+    mark_of,
+)
 from haz.cache.store import Hit, Miss, output_rows
 from haz.errors import (
     BuildKeyError,
@@ -45,6 +54,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from haz._core import Finished, Inputs, PatternSet
+    from haz.cache.produced import File, Ledger
     from haz.events import RunObserver
     from haz.model import RunState, TaskId, TaskSpec
     from haz.ports import Events, Files, Locks, Processes, Store
@@ -59,7 +69,8 @@ class RunContext(Record):
 
     `patterns` holds the input lists of all tasks of the run, then their output lists, each at its number in
     `input_specs` and `output_specs`. `host` is the invoking environment, `arguments` the `-- ARGS` per task,
-    `created_at` the start of the run in milliseconds since the epoch. Without `locks` other processes are not heeded.
+    `created_at` the start of the run in milliseconds since the epoch. Without `locks` other processes are not heeded,
+    without a `ledger` of what tasks have made nothing is removed on a hit.
     """
 
     root: str
@@ -78,6 +89,7 @@ class RunContext(Record):
     arguments: Mapping[TaskId, tuple[str, ...]] = {}
     tools: Mapping[TaskId, Sequence[tuple[str, bytes]] | BuildKeyError] = {}
     locks: Locks | None = None
+    ledger: Ledger | None = None
 
     def reads_cache(self, spec: TaskSpec) -> bool:
         return spec.cache and not spec.persistent and self.policy in ("read-write", "read")
@@ -158,12 +170,25 @@ def raise_input_error(inputs: Inputs) -> None:
 
 def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Phase:
     """EXEC-007 step 2: outputs in place, streams replayed (EXEC-017). Raises `RestoreFailed`, with nothing replayed."""
-    ctx.store.restore(token, hit)
+    manifest, ledger = hit.manifest, _ledger_of(ctx, task)
+    paths = tuple(row.path for row in manifest.outputs)
+    known, before = NOTHING, None
+    leftovers: list[File] = []
+    if ledger is not None and not ledger.lies_there(task, mark_of(manifest)):
+        known = ledger.read(task)
+        before = yield from _survey(ctx, task, token)
+        leftovers = _leftovers(ctx, task, known, set(paths))
+    spec = ctx.specs[task]
+    directories = emptied_directories(spec.outputs, spec.root, [file[0] for file in leftovers])
+    ctx.store.restore(token, hit, leftovers, directories)
     _, payload = yield
     if isinstance(payload, str):
         raise RestoreFailed(RestoreError(payload))
-    _, _, contents, _ = payload
-    manifest = hit.manifest
+    written, _, contents, _ = payload
+    if ledger is not None and (written or before is not None):
+        known = ledger.read(task) if before is None else known
+        after = yield from _survey(ctx, task, token)
+        _note(ctx, task, Produced(mark_of(manifest), made_by_restore(known, before, after, set(paths))))
     for blob, content, emit in (
         (manifest.stdout, contents[0], ctx.observer.on_stdout),
         (manifest.stderr, contents[1], ctx.observer.on_stderr),
@@ -182,9 +207,34 @@ def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Pha
         "succeeded",
         None,
         manifest.streams,
-        tuple(row.path for row in manifest.outputs),
+        paths,
         key=manifest.key,
     )
+
+
+def _ledger_of(ctx: RunContext, task: TaskId) -> Ledger | None:
+    return ctx.ledger if is_cleaned(ctx.specs[task]) else None
+
+
+def _leftovers(ctx: RunContext, task: TaskId, known: Produced, kept: set[str]) -> list[File]:
+    """Return what the task has made and an entry does not have, of what its patterns still match."""
+    number = ctx.output_specs[task]
+    return [f for f in known.files if f[0] not in kept and ctx.patterns.first_foreign(number, [f[0]]) is None]
+
+
+def _survey(ctx: RunContext, task: TaskId, token: int) -> Generator[None, tuple[str, Any], list[File]]:
+    ctx.files.survey(token, ctx.output_specs[task])
+    _, seen = yield
+    files: list[File] = seen
+    return files
+
+
+def _note(ctx: RunContext, task: TaskId, produced: Produced) -> None:
+    assert ctx.ledger is not None
+    try:
+        ctx.ledger.write(task, produced)
+    except StoreError as error:
+        ctx.observer.on_warning(task, f"what it has made was not noted, so it will not be removed: {error}")
 
 
 def action_argv(ctx: RunContext, spec: TaskSpec) -> list[str]:
@@ -208,7 +258,9 @@ def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, chi
 
     `child` is the supervision of the attempt; whoever drives this performs its commands.
     """
-    spec = lookup.spec
+    spec, ledger = lookup.spec, _ledger_of(ctx, task)
+    # At once, and not by an event: a task that waits here could be cancelled before it has a process.
+    before = [] if ledger is None else ctx.files.survey_now(ctx.output_specs[task])
     started = time.monotonic()
     try:
         ctx.processes.spawn(token, action_argv(ctx, spec), child_environment(spec, ctx.host), ctx.root + spec.root)
@@ -222,6 +274,29 @@ def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, chi
         elif kind == "exit":
             break
     finished: Finished = payload
+    if ledger is None:
+        return (yield from _conclude(ctx, task, token, lookup, child, finished, started))[0]
+    # A failed attempt has made files too.
+    after = yield from _survey(ctx, task, token)
+    files = made_by_run(ledger.read(task), before, after)
+    mark = ""
+    try:
+        record, mark = yield from _conclude(ctx, task, token, lookup, child, finished, started)
+    finally:
+        _note(ctx, task, Produced(mark, files))
+    return record
+
+
+def _conclude(
+    ctx: RunContext,
+    task: TaskId,
+    token: int,
+    lookup: TaskLookup,
+    child: Supervision,
+    finished: Finished,
+    started: float,
+) -> Generator[None, tuple[str, Any], tuple[CompletedRecord, str]]:
+    """Judge an attempt that has ended and keep what it made. Returns its record, and the mark of the stored entry."""
     if finished.error is not None:
         what, reason = finished.error
         if what == "wait":
@@ -231,39 +306,42 @@ def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, chi
 
     status = ExitStatus(finished.code, finished.signal)
     streams = StreamHashes(finished.stdout[0], finished.stderr[0])
-    if spec.persistent:
+    if lookup.spec.persistent:
         finished.close()
         state: RunState = (
             "cancelled" if child.reason == "cancel" else "succeeded" if child.reason == "stop" else "failed"
         )
-        return CompletedRecord(task, "fresh_run", state, status, streams, persistent=True)
+        return CompletedRecord(task, "fresh_run", state, status, streams, persistent=True), ""
     if child.reason == "cancel":
-        return CompletedRecord(task, "fresh_run", "cancelled", status, streams, key=lookup.key)
+        return CompletedRecord(task, "fresh_run", "cancelled", status, streams, key=lookup.key), ""
     if child.reason == "timeout" or not status.success:
-        return CompletedRecord(task, "fresh_run", "failed", status, streams, key=lookup.key)
+        return CompletedRecord(task, "fresh_run", "failed", status, streams, key=lookup.key), ""
 
     duration = int((time.monotonic() - started) * 1000)
-    outputs = yield from _keep(ctx, task, token, lookup, finished, duration)
+    outputs, mark = yield from _keep(ctx, task, token, lookup, finished, duration)
     finished.close()
-    return CompletedRecord(task, "fresh_run", "succeeded", status, streams, outputs, key=lookup.key)
+    return CompletedRecord(task, "fresh_run", "succeeded", status, streams, outputs, key=lookup.key), mark
 
 
 def _keep(
     ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, finished: Finished, duration: int
-) -> Generator[None, tuple[str, Any], tuple[str, ...]]:
-    """Resolve the outputs of a success and store it. Returns the output paths; store trouble is a warning (D5)."""
+) -> Generator[None, tuple[str, Any], tuple[tuple[str, ...], str]]:
+    """Resolve the outputs of a success and store it. Store trouble is a warning (D5).
+
+    Returns the output paths, and the mark of the entry if there is one.
+    """
     spec = lookup.spec
     storing = ctx.writes_cache(spec)
     if not storing and not spec.outputs:
-        return ()
+        return (), ""
     if not storing:
-        return (yield from _resolve_outputs(ctx, task, token))
+        return (yield from _resolve_outputs(ctx, task, token)), ""
     ctx.store.collect(token, ctx.patterns, ctx.output_specs[task], finished)
     _, payload = yield
     if isinstance(payload, tuple):
         raise_output_error(payload)
         ctx.observer.on_warning(task, f"the result was not stored: {payload[2]}")
-        return tuple(row[1] for row in payload[3])
+        return tuple(row[1] for row in payload[3]), ""
     rows = output_rows(payload)
     paths = tuple(row.path for row in rows)
     for path in paths:
@@ -275,7 +353,7 @@ def _keep(
         changed = changed_inputs(lookup.inputs, after, set(paths))
         if changed:
             ctx.observer.on_warning(task, f"the result was not stored: {changed} changed while the task ran")
-            return paths
+            return paths, ""
     manifest = Manifest(
         key=lookup.key,
         algorithm=ctx.algorithm,
@@ -292,7 +370,8 @@ def _keep(
     except StoreError as error:
         # The command and its outputs are fine: an uncached success, not a failure (03 §3.6, D5).
         ctx.observer.on_warning(task, f"the result was not stored: {StoreFailed(error)}")
-    return paths
+        return paths, ""
+    return paths, mark_of(manifest)
 
 
 def _resolve_outputs(ctx: RunContext, task: TaskId, token: int) -> Generator[None, tuple[str, Any], tuple[str, ...]]:

@@ -208,3 +208,33 @@ def test_publishing_replaces_a_file_whole_and_makes_its_directories(tmp_path: Pa
     with pytest.raises(FileSystemError) as caught:
         _core.publish(str(path / "below"), b"")
     assert caught.value.errno == errno.ENOTDIR
+
+
+def left(space: Space, path: str) -> tuple[str, int, int, int]:
+    status = os.lstat(space.root / path.lstrip("/"))
+    return path, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def test_leftovers_go_when_they_are_as_they_were_left(space: Space) -> None:
+    """O9."""
+    (space.root / "d/deep").mkdir(parents=True)
+    for name in ("d/same", "d/changed", "d/deep/f", "d/kept"):
+        (space.root / name).write_bytes(b"x")
+    (space.root / "d/link").symlink_to("nowhere")
+    rows = [left(space, path) for path in ("/d/same", "/d/changed", "/d/deep/f", "/d/link")]
+    (space.root / "d/changed").write_bytes(b"edited")
+    space.blobs.restore(5, [], [], [*rows, ("/d/gone", 1, 1, 1)], ["/d", "/d/deep"])
+    assert space.answer("restored") == (3, 0, [], False)
+    assert sorted(os.listdir(space.root / "d")) == ["changed", "kept"]
+
+
+@pytest.mark.parametrize("path", ["/.git/f", "/.haz/f", "/link/f", "/d/../d/f", "/real"])
+def test_nothing_is_removed_where_nothing_may_be_restored(space: Space, path: str) -> None:
+    """O9, O19, O20."""
+    for folder in (".git", ".haz", "real", "d"):
+        (space.root / folder).mkdir()
+        (space.root / folder / "f").write_bytes(b"x")
+    (space.root / "link").symlink_to("real")
+    space.blobs.restore(5, [], [], [left(space, path)], ["/real", "/d", "/.git"])
+    assert space.answer("restored")[0] == 0
+    assert os.path.lexists(space.root / path[1:])

@@ -157,3 +157,20 @@ def test_a_spec_that_does_not_exist_is_an_index_error(tmp_path: Path) -> None:
     tree = _core.Tree(_core.Queue(), str(tmp_path), "blake3", compile_specs(["/a"]))
     with pytest.raises(IndexError, match="no spec 1 among 1"):
         tree.fingerprint(0, [1])
+
+
+def test_a_survey_lists_files_and_links_with_their_state(tmp_path: Path) -> None:
+    """O9."""
+    (tmp_path / "d/sub").mkdir(parents=True)
+    (tmp_path / "d/sub/f").write_bytes(b"four")
+    (tmp_path / "d/link").symlink_to("nowhere")
+    (tmp_path / "other").write_bytes(b"")
+    queue = _core.Queue()
+    tree = _core.Tree(queue, str(tmp_path), "blake3", compile_specs(["/*"], ["/d/**", "/absent"]))
+    expected = []
+    for path in ("/d/link", "/d/sub/f"):
+        status = os.lstat(tmp_path / path[1:])
+        expected.append((path, status.st_ino, status.st_size, status.st_mtime_ns))
+    assert tree.survey_now(1) == expected
+    tree.survey(7, 1)
+    assert queue.wait(TIMEOUT) == [("surveyed", 7, expected)]

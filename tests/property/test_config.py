@@ -178,7 +178,8 @@ ACTION = st.one_of(
     ),
 )
 LIKELY = {
-    **dict.fromkeys(("inputs", "outputs"), PATTERNS),
+    "inputs": PATTERNS,
+    "outputs": st.one_of(PATTERNS, st.fixed_dictionaries({}, optional={"paths": PATTERNS, "clean": st.booleans()})),
     **dict.fromkeys(("deps", "weakDeps"), REFERENCES),
     "env": ENV,
     "mutex": one("db", "~:db", 5, True, None)

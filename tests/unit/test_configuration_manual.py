@@ -18,7 +18,15 @@ def examples():
 
 
 def test_every_key_has_a_row():
-    keys = {*_task.KEYS, *_task.READY_KEYS, *_overlay.KEYS, *_project.KEYS, *_shared.ENV_KEYS, *_shared.RETRY_KEYS}
+    keys = {
+        *_task.KEYS,
+        *_task.READY_KEYS,
+        *_task.OUTPUTS_KEYS,
+        *_overlay.KEYS,
+        *_project.KEYS,
+        *_shared.ENV_KEYS,
+        *_shared.RETRY_KEYS,
+    }
     nested = {"cache", "concurrency", "execution", "output", "remote"}
     keys |= set(_workspace.KEYS) - nested
     keys |= {f"cache.{key}" for key in _workspace.CACHE_KEYS if key != "clean"}
@@ -31,7 +39,7 @@ def test_every_key_has_a_row():
 
 def test_the_examples_load(tmp_path):
     found = list(examples())
-    assert len(found) == 5
+    assert len(found) == 6
     base = {
         "core/haz.yml": "name: core\ntags: [rust]\n",
         "haz.yml": "name: top\n",

@@ -474,3 +474,21 @@ def test_loading_imports_nothing_heavy():
     }
     assert heavy.isdisjoint(done.stdout.split())
     assert "haz.workspace" in done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "texts", "clean"),
+    [
+        ('["gen/**"]', ["gen/**"], True),
+        ('{paths: ["gen/**", "!gen/keep"]}', ["gen/**", "gen/keep"], True),
+        ('{paths: ["gen/**"], clean: false}', ["gen/**"], False),
+        ('{paths: ["gen/**"], clean: null, x-why: "mine"}', ["gen/**"], True),
+        ("{clean: false}", [], False),
+        ("{}", [], True),
+    ],
+)
+def test_outputs_are_a_list_or_a_mapping(tmp_path, outputs, texts, clean):
+    """CFG-017, O9."""
+    spec = task(tmp_path, f"command: [make]\noutputs: {outputs}\n")
+    assert [p.text for p in spec.outputs] == texts
+    assert spec.clean is clean

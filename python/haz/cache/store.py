@@ -13,7 +13,7 @@ from haz.errors import FileSystemError, StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from haz._core import Blobs, Finished, PatternSet
@@ -66,8 +66,10 @@ class Store:
             return Miss(key, "corrupt entry", "a blob is missing or has another size")
         return Hit(manifest, used_at)
 
-    def restore(self, token: int, hit: Hit) -> None:
-        """Submit the restore of a hit; see `_core.Blobs.restore` for the event."""
+    def restore(
+        self, token: int, hit: Hit, leftovers: Sequence[tuple[str, int, int, int]] = (), directories: Sequence[str] = ()
+    ) -> None:
+        """Submit the restore of a hit, and the removal of what it replaces; see `_core.Blobs.restore` for the event."""
         manifest = hit.manifest
         self._note_use(hit)
         rows: list[tuple[Any, ...]] = [
@@ -77,7 +79,7 @@ class Store:
             for row in manifest.outputs
         ]
         streams = [(manifest.stdout.digest, manifest.stdout.size), (manifest.stderr.digest, manifest.stderr.size)]
-        self._blobs.restore(token, rows, streams)
+        self._blobs.restore(token, rows, streams, leftovers, directories)
 
     def _note_use(self, hit: Hit) -> None:
         """Keep the last use in the manifest's mtime, to the day: collection goes by it, and most hits write nothing."""

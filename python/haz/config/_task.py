@@ -37,6 +37,7 @@ KEYS = (
 )
 READY_KEYS = ("command", "line", "port", "timeout")
 TOOL_KEYS = ("command", "file")
+OUTPUTS_KEYS = ("clean", "paths")
 
 NAME_HELP = "a name has 1 to 64 letters A-Z a-z, digits, `-` or `_`, and starts with a letter or digit"
 ACTION_HELP = (
@@ -44,6 +45,7 @@ ACTION_HELP = (
 )
 SHELL_HELP = f"{ACTION_HELP}\n`shell_type` names the shell (default `sh`); it stands beside `shell` only"
 PATTERNS_HELP = 'write a list of paths, such as `["src/**/*.c", /common.mk, "!src/gen/**"]`; `/` is the workspace root'
+OUTPUTS_HELP = f'{PATTERNS_HELP};\nor a mapping, such as `{{paths: ["gen/**"], clean: false}}`'
 REFERENCES_HELP = (
     "a reference is `~:task` (this project), `project:task`, `^:task` (every project), `^~:task` (every other),\n"
     "`[tag]:task` or `[tag]~:task`; a trailing `?` allows that nothing is found"
@@ -82,18 +84,20 @@ def task(source: Source, rule: Rule, name: str, key: Node, body: Node) -> TaskDe
     if ready is not None and not persistent:
         late = Rule(source, "cfg::042", f"{at}.ready", "add `persistent: true`, or remove `ready`")
         late.refuse("`ready` is for persistent tasks only", found["ready"][0])
+    outputs, clean = _outputs(source, found, at)
     return TaskDeclaration(
         name,
         source,
         key,
         action,
         _patterns(source, found, at, "inputs", "cfg::016"),
-        _patterns(source, found, at, "outputs", "cfg::017"),
+        outputs,
         _references(source, found, at, "deps"),
         _references(source, found, at, "weakDeps"),
         _mutex(source, f"{at}.mutex", found["mutex"][1]) if "mutex" in found else None,
         _shared.environment(source, found, at),
         not persistent if cache is None else cache,
+        clean,
         _shared.switch(source, found, at, "gitignore", "cfg::043"),
         _shared.timeout(source, found, at),
         _shared.retries(source, found, at),
@@ -148,6 +152,18 @@ def _patterns(source: Source, found: Fields, at: str, key: str, code: str) -> tu
         return ()
     what = "input" if key == "inputs" else "output"
     return _shared.patterns(Rule(source, code, f"{at}.{key}", PATTERNS_HELP), found[key][1], what)
+
+
+def _outputs(source: Source, found: Fields, at: str) -> tuple[tuple[PatternDeclaration, ...], bool]:
+    """Read a list of patterns, or `{paths, clean}`. CFG-017, O9."""
+    if "outputs" not in found or found["outputs"][1].kind != "mapping":
+        return _patterns(source, found, at, "outputs", "cfg::017"), True
+    rule = Rule(source, "cfg::017", f"{at}.outputs", OUTPUTS_HELP)
+    given = fields(rule, found["outputs"][1], OUTPUTS_KEYS, "`outputs`") or {}
+    paths = given["paths"][1] if "paths" in given else None
+    clean = _shared.switch(source, given, f"{at}.outputs", "clean", "cfg::017")
+    patterns = () if paths is None else _shared.patterns(rule.key("paths"), paths, "output")
+    return patterns, clean is not False
 
 
 def _references(source: Source, found: Fields, at: str, key: str) -> tuple[Reference, ...]:

@@ -62,6 +62,7 @@ class TaskDeclaration(Record):
     """Name, mode, and whether its scope is the project."""
     env: EnvironmentDeclaration
     cache: bool
+    clean: bool
     gitignore: bool | None
     timeout: GivenTimeout | None
     retries: GivenRetries | None

@@ -71,6 +71,7 @@ def project(
             None if mutex is None else Mutex(mutex[0], mutex[1], declared.name if mutex[2] else None),
             env,
             task.cache,
+            task.clean,
             defaults.gitignore if task.gitignore is None else task.gitignore,
             defaults.timeout if task.timeout is None else task.timeout.value,
             defaults.retries if task.retries is None else task.retries.value,

@@ -159,7 +159,22 @@ TASK = _object(
                 ],
             }
         ),
-        "outputs": _list("Files that the task writes: paths and patterns.", PATTERNS, uniqueItems=True),
+        "outputs": {
+            "anyOf": [
+                _list("Files that the task writes: paths and patterns.", PATTERNS, uniqueItems=True),
+                _object(
+                    "Files that the task writes, and what becomes of them.",
+                    _task.OUTPUTS_KEYS,
+                    {
+                        "paths": _list("Paths and patterns.", PATTERNS, uniqueItems=True),
+                        "clean": {
+                            "description": "false: files of an earlier result stay when another one is restored.",
+                            **SWITCH,
+                        },
+                    },
+                ),
+            ]
+        },
         "persistent": {"description": "true: it keeps running while others work.", **SWITCH},
         "ready": _or_null(
             _object(

@@ -20,7 +20,7 @@ use crate::error::FsError;
 use crate::tree::Tree;
 pub use captured::{Captured, Content, Stream};
 pub use collect::{CollectError, CollectKind};
-pub use restore::Restored;
+pub use restore::{Leftovers, Restored};
 pub use row::Row;
 pub(crate) use stage::sweep;
 pub use stage::{PREFIX, publish};

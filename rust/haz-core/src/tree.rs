@@ -3,6 +3,7 @@
 mod memo;
 mod past;
 mod stamp;
+mod survey;
 pub mod walk;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use crate::digest::{Algorithm, Digest, digest_bytes, open_regular};
 use crate::error::reason;
 use crate::glob::PatternSet;
 pub use memo::Memo;
+pub use survey::{Seen, State};
 use walk::{Found, Kind, Links, Problem, Resolution, is_absence, resolve};
 
 /// The workspace's files. Each call reads the disk anew; digests are reused while `stat` proves them.

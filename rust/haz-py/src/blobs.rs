@@ -9,7 +9,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use haz_core::blobs::{self, CollectError, Row};
+use haz_core::blobs::{self, CollectError, Leftovers, Row};
+use haz_core::tree::State;
 
 use crate::digest::algorithm_of;
 use crate::error::file_system_error;
@@ -69,18 +70,34 @@ impl Blobs {
         Ok(())
     }
 
-    fn restore(&self, token: u64, rows: Vec<Bound<'_, PyTuple>>, streams: Vec<([u8; 32], u64)>) -> PyResult<()> {
+    #[pyo3(signature = (token, rows, streams, leftovers=Vec::new(), directories=Vec::new()))]
+    fn restore(
+        &self,
+        token: u64,
+        rows: Vec<Bound<'_, PyTuple>>,
+        streams: Vec<([u8; 32], u64)>,
+        leftovers: Vec<(OsString, u64, u64, i64)>,
+        directories: Vec<OsString>,
+    ) -> PyResult<()> {
+        let left = |(path, inode, size, modified): (OsString, u64, u64, i64)| {
+            (path.into_vec(), State { inode, size, modified })
+        };
+        let leftovers = Leftovers {
+            files: leftovers.into_iter().map(left).collect(),
+            directories: directories.into_iter().map(OsString::into_vec).collect(),
+        };
         let rows = rows.into_iter().map(|row| row_of(&row)).collect::<PyResult<Vec<Row>>>()?;
         let (blobs, queue) = (Arc::clone(&self.inner), self.queue.clone());
         self.tree.spawn(move || {
-            let answer = blobs.restore(&rows, &streams);
+            let answer = blobs.restore(&rows, &streams, &leftovers);
             push(&queue, "restored", token, move |py| match answer {
                 Ok(restored) => {
                     let contents = PyList::empty(py);
                     for content in &restored.contents {
                         contents.append(content.as_deref().map(|bytes| PyBytes::new(py, bytes)))?;
                     }
-                    Ok((restored.written, restored.kept, contents, restored.recent).into_pyobject(py)?.into_any())
+                    let changed = restored.written + restored.removed;
+                    Ok((changed, restored.kept, contents, restored.recent).into_pyobject(py)?.into_any())
                 }
                 Err(text) => Ok(text.into_pyobject(py)?.into_any()),
             });

@@ -105,6 +105,30 @@ impl Tree {
         });
         Ok(())
     }
+
+    fn survey(&self, token: u64, spec: u32) -> PyResult<()> {
+        crate::glob::check_spec(self.inner.patterns(), spec)?;
+        let (tree, queue) = (Arc::clone(&self.inner), self.queue.clone());
+        self.inner.spawn(move || {
+            let seen = tree.survey(spec);
+            push(&queue, "surveyed", token, move |py| Ok(seen_rows(py, seen)?.into_any()));
+        });
+        Ok(())
+    }
+
+    fn survey_now<'py>(&self, py: Python<'py>, spec: u32) -> PyResult<Bound<'py, PyList>> {
+        crate::glob::check_spec(self.inner.patterns(), spec)?;
+        let seen = py.detach(|| self.inner.survey_now(spec));
+        seen_rows(py, seen)
+    }
+}
+
+fn seen_rows(py: Python<'_>, seen: Vec<tree::Seen>) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for tree::Seen { path, state } in seen {
+        list.append((OsString::from_vec(path), state.inode, state.size, state.modified))?;
+    }
+    Ok(list)
 }
 
 /// Add this file's functions and classes to the module.

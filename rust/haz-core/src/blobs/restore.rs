@@ -9,20 +9,32 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::row::check_path;
 use super::stage::{Staged, sweep};
 use super::{Blobs, Row, copy_hashed};
 use crate::digest::{Digest, digest_bytes, digest_open, hex};
 use crate::error::{FsError, reason};
-use crate::tree::digest_state;
+use crate::tree::{State, digest_state};
 
 /// Streams up to this size (bytes) are handed out with the answer.
 const CONTENT_LIMIT: u64 = 1 << 20;
+
+/// What an earlier result of the same task has left behind.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    /// Workspace paths, each with the state in which the file is known to be left.
+    pub files: Vec<(Vec<u8>, State)>,
+    /// Workspace paths of directories that go with them, when that leaves them empty.
+    pub directories: Vec<Vec<u8>>,
+}
 
 /// What a restore did.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Restored {
     /// Outputs that were put in place.
     pub written: usize,
+    /// Leftovers that were removed.
+    pub removed: usize,
     /// Outputs that were right already and left untouched.
     pub kept: usize,
     /// Whether somebody else may have put one of those in place since the tree was made.
@@ -62,11 +74,12 @@ impl Drop for NewDirectories {
 }
 
 impl Blobs {
-    /// Put outputs in place as the rows say, and verify the stream blobs `(digest, size)`. Parallel on the current pool.
+    /// Put outputs in place as the rows say, verify the stream blobs `(digest, size)`, then remove what an earlier result
+    /// has left behind. Parallel on the current pool.
     ///
     /// # Errors
     /// What went wrong, in words. No output is ever left half-written, and none is touched before all are staged.
-    pub fn restore(&self, rows: &[Row], streams: &[(Digest, u64)]) -> Result<Restored, String> {
+    pub fn restore(&self, rows: &[Row], streams: &[(Digest, u64)], leftovers: &Leftovers) -> Result<Restored, String> {
         self.check_rows(rows)?;
         self.check_parents(rows)?;
         let contents =
@@ -84,7 +97,37 @@ impl Blobs {
         let paths: Vec<PathBuf> = stale.iter().map(|row| self.on_disk(row.path())).collect();
         let directories: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
         directories.into_par_iter().for_each(sweep);
-        Ok(Restored { written: stale.len(), kept: rows.len() - stale.len(), recent, contents })
+        let removed = self.remove(leftovers)?;
+        Ok(Restored { written: stale.len(), removed, kept: rows.len() - stale.len(), recent, contents })
+    }
+
+    /// Remove leftovers that are still as they were left; how many.
+    fn remove(&self, leftovers: &Leftovers) -> Result<usize, String> {
+        let remove = |(path, state): &(Vec<u8>, State)| -> Result<usize, String> {
+            let on_disk = self.on_disk(path);
+            let plain = |parent: &[u8]| fs::symlink_metadata(self.on_disk(parent)).is_ok_and(|found| found.is_dir());
+            if check_path(path).is_err() || !parents([&path[..]].into_iter()).into_iter().all(plain) {
+                return Ok(0);
+            }
+            match fs::symlink_metadata(&on_disk) {
+                Ok(found) if !found.is_dir() && State::of(&found) == *state => {}
+                _ => return Ok(0),
+            }
+            match fs::remove_file(&on_disk) {
+                Ok(()) => Ok(1),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+                Err(error) => Err(FsError::new("remove the leftover", on_disk, error).into()),
+            }
+        };
+        let removed = leftovers.files.par_iter().map(remove).sum::<Result<usize, String>>()?;
+        if removed > 0 {
+            let directories: BTreeSet<&Vec<u8>> = leftovers.directories.iter().collect();
+            for directory in directories.into_iter().rev().filter(|path| check_path(path).is_ok()) {
+                // One that still holds something stays, as it should.
+                let _ = fs::remove_dir(self.on_disk(directory));
+            }
+        }
+        Ok(removed)
     }
 
     /// Rows come from a manifest that anyone may have written.
@@ -182,7 +225,7 @@ impl Blobs {
 
     /// A parent that is a link or no directory is refused, wherever it leads (O19).
     fn check_parents(&self, rows: &[Row]) -> Result<(), String> {
-        for parent in parents(rows.iter()) {
+        for parent in parents(rows.iter().map(Row::path)) {
             let path = self.on_disk(parent);
             match fs::symlink_metadata(&path) {
                 Ok(found) if found.is_dir() => {}
@@ -199,7 +242,7 @@ impl Blobs {
 
     fn make_parents(&self, rows: &[&Row]) -> Result<NewDirectories, String> {
         let mut made = NewDirectories::default();
-        for parent in parents(rows.iter().copied()) {
+        for parent in parents(rows.iter().map(|row| row.path())) {
             let path = self.on_disk(parent);
             match fs::create_dir(&path) {
                 Ok(()) => made.0.push(path),
@@ -227,12 +270,11 @@ impl Blobs {
     }
 }
 
-/// The directories that the rows lie in, each once, outer ones first.
-fn parents<'a>(rows: impl Iterator<Item = &'a Row>) -> BTreeSet<&'a [u8]> {
-    let of_row = |row: &'a Row| {
-        let path = row.path();
+/// The directories that the paths lie in, each once, outer ones first.
+fn parents<'a>(paths: impl Iterator<Item = &'a [u8]>) -> BTreeSet<&'a [u8]> {
+    let of_path = |path: &'a [u8]| {
         let slashes = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
         slashes.map(move |(at, _)| &path[..at])
     };
-    rows.flat_map(of_row).collect()
+    paths.flat_map(of_path).collect()
 }

@@ -50,7 +50,7 @@ impl Row {
     }
 }
 
-fn check_path(path: &[u8]) -> Result<(), &'static str> {
+pub(super) fn check_path(path: &[u8]) -> Result<(), &'static str> {
     let Some(relative) = path.strip_prefix(b"/") else { return Err("it is not a workspace path") };
     if path.contains(&0) {
         return Err("it holds a NUL byte");

@@ -40,7 +40,7 @@ impl Space {
     }
 
     fn restore(&self, rows: &[Row]) -> (usize, usize) {
-        let restored = self.blobs.restore(rows, &[]).unwrap();
+        let restored = self.blobs.restore(rows, &[], &Leftovers::default()).unwrap();
         (restored.written, restored.kept)
     }
 
@@ -169,7 +169,7 @@ fn a_damaged_blob_is_never_restored_and_makes_room_for_a_good_one() {
     for name in ["a", "b"] {
         space.write(name, "old");
     }
-    assert!(space.blobs.restore(&rows, &[]).unwrap_err().contains("is damaged"));
+    assert!(space.blobs.restore(&rows, &[], &Leftovers::default()).unwrap_err().contains("is damaged"));
     for name in ["a", "b"] {
         assert_eq!(fs::read(space.path(name)).unwrap(), b"old");
     }
@@ -187,8 +187,8 @@ fn a_wrong_size_in_a_manifest_does_not_cost_the_blob() {
     fs::remove_file(space.path("a")).unwrap();
     let digest = digest_bytes(b"aaaa", Algorithm::Blake3);
     let row = Row::File { path: b"/a".to_vec(), digest, size: 5, mode: 0o644 };
-    assert!(space.blobs.restore(&[row], &[]).is_err());
-    assert!(space.blobs.restore(&[], &[(digest, 5)]).is_err());
+    assert!(space.blobs.restore(&[row], &[], &Leftovers::default()).is_err());
+    assert!(space.blobs.restore(&[], &[(digest, 5)], &Leftovers::default()).is_err());
     assert!(space.blobs.present(&[(digest, 4)]));
     assert!(!space.blobs.present(&[(digest, 5)]));
 }
@@ -196,7 +196,7 @@ fn a_wrong_size_in_a_manifest_does_not_cost_the_blob() {
 #[test]
 fn a_failed_restore_leaves_no_new_directories() {
     let space = Space::new();
-    assert!(space.blobs.restore(&[file_row("/new/deep/f", b"not stored")], &[]).is_err());
+    assert!(space.blobs.restore(&[file_row("/new/deep/f", b"not stored")], &[], &Leftovers::default()).is_err());
     assert!(!space.path("new").exists());
 }
 
@@ -209,7 +209,7 @@ fn nothing_is_written_through_a_link_even_if_it_is_right_already() {
     symlink("real", space.path("link")).unwrap();
     let Row::File { digest, size, mode, .. } = rows[0] else { panic!("a file") };
     let row = Row::File { path: b"/link/f".to_vec(), digest, size, mode };
-    assert!(space.blobs.restore(&[row], &[]).unwrap_err().contains("is a symbolic link"));
+    assert!(space.blobs.restore(&[row], &[], &Leftovers::default()).unwrap_err().contains("is a symbolic link"));
 }
 
 #[test]
@@ -232,7 +232,9 @@ fn a_directory_in_the_place_of_an_output_is_an_error() {
     let rows = space.collect(&["/a"]).unwrap();
     fs::remove_file(space.path("a")).unwrap();
     fs::create_dir(space.path("a")).unwrap();
-    assert!(space.blobs.restore(&rows, &[]).unwrap_err().contains("a directory is in its place"));
+    assert!(
+        space.blobs.restore(&rows, &[], &Leftovers::default()).unwrap_err().contains("a directory is in its place")
+    );
 }
 
 #[test]
@@ -250,7 +252,7 @@ fn hostile_lists_are_refused_before_anything_is_written() {
         vec![file_row("/d/x", b"x"), link("/d", "e")],
         vec![file_row("/x", b"x"), link("/l", "/etc")],
     ] {
-        assert!(space.blobs.restore(&rows, &[]).unwrap_err().contains("refused"), "{rows:?}");
+        assert!(space.blobs.restore(&rows, &[], &Leftovers::default()).unwrap_err().contains("refused"), "{rows:?}");
         assert_eq!(fs::read_dir(&space.blobs.root).unwrap().count(), 0);
     }
 }
