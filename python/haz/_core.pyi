@@ -195,19 +195,21 @@ class Blobs:
         token: int,
         rows: Sequence[tuple[Any, ...]],
         streams: Sequence[tuple[bytes, int]],
-        leftovers: Sequence[tuple[str, int, int, int]] = (),
-        directories: Sequence[str] = (),
+        leftovers: Sequence[tuple[str, int, int, int]],
+        directories: Sequence[str],
     ) -> None:
         """Put outputs in place as the rows say and verify the stream blobs.
 
         A blob that does not have its digest is removed from the store. An output that already has the right bytes and
-        mode is left untouched. Everything is verified against its
-        digest and staged before the first output is renamed into place. A path that leaves the workspace, runs through
-        a symlinked parent, or into `.git` or `.haz` is refused.
+        mode is left untouched. Everything is verified against its digest and staged before the first output is renamed
+        into place. A path that leaves the workspace, runs through a symlinked parent, or into `.git` or `.haz` is
+        refused.
         Then `leftovers`, as `(workspace path, inode, size, written)`, are removed where the file is still in that state,
         and of `directories` those that this leaves empty.
-        Event `("restored", token, (written, kept, contents, recent))`: how many files were put in place or removed, and how many were right, per stream its bytes when it is at most
-        1 MiB, else None, and whether an output that was kept may have been put there since the tree was made. When it failed: a text that says what went wrong.
+
+        Event `("restored", token, (written, kept, contents, recent))`: how many files were put in place or removed, how
+        many were right already, per stream its bytes when it is at most 1 MiB, else None, and whether an output that was
+        kept may have been put there since the tree was made. When it failed: a text that says what went wrong.
         """
 
     def read(self, digest: bytes, offset: int, length: int) -> bytes:

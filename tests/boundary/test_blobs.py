@@ -41,7 +41,7 @@ class Space:
         return self.answer("collected")
 
     def restore(self, rows: list[tuple[Any, ...]], streams: list[tuple[bytes, int]] | None = None) -> Any:
-        self.blobs.restore(5, rows, streams or [])
+        self.blobs.restore(5, rows, streams or [], [], [])
         return self.answer("restored")
 
 
@@ -184,9 +184,9 @@ def test_paths_that_are_not_utf_8_survive_the_round_trip(space: Space) -> None:
 
 def test_rows_of_an_unknown_shape_are_programming_errors(space: Space) -> None:
     with pytest.raises(ValueError, match="unknown kind"):
-        space.blobs.restore(5, [("device", "/a")], [])
+        space.blobs.restore(5, [("device", "/a")], [], [], [])
     with pytest.raises((TypeError, ValueError)):
-        space.blobs.restore(5, [("file", "/a", b"short", 1, 0o644)], [])
+        space.blobs.restore(5, [("file", "/a", b"short", 1, 0o644)], [], [], [])
 
 
 def test_closed_streams_and_a_foreign_algorithm_are_value_errors(space: Space) -> None:

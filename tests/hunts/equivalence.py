@@ -57,7 +57,7 @@ KINDS = {
         False,
     ),
     "shapes": (
-        '["s.N", "s.N/**"]',
+        '["s.N/**"]',
         'rm -rf s.N; case "$(cat IN 2>/dev/null)" in *ash*) mkdir -p s.N/x; echo 1 > s.N/x/y;; '
         "*elm*) mkdir s.N; echo 2 > s.N/x;; *birch*) mkdir s.N; ln -s nowhere s.N/x;; esac",
         False,
@@ -242,7 +242,7 @@ class History:
         self.users: set[str] = set()
         self.saved: list[dict[str, tuple[str, int, bytes]]] = []
         self.variable: str | None = None
-        self.projects = [f"p{number}" for number in range(self.dice.randint(2, 4))]
+        self.projects = [f"p{number}" for number in range(self.dice.choice((2, 2, 3, 4)))]
         self.tasks: list[Task] = []
         for project in self.projects:
             for number in range(self.dice.choice((1, 1, 2))):
@@ -282,9 +282,12 @@ class History:
         return sorted(path for path in files(self.plain) if "/src/" not in path and not path.endswith("haz.yml"))
 
     def save(self) -> None:
-        state = {path: row for path, row in files(self.plain).items() if "/src/" in path}
+        state = self.state()
         if state not in self.saved:
             self.saved.append(state)
+
+    def state(self) -> dict[str, tuple[str, int, bytes]]:
+        return {path: row for path, row in files(self.plain).items() if "/src/" in path}
 
     # --- Edits; each returns what it did, or None where there was nothing to do --------------------------------------
 
@@ -338,7 +341,11 @@ class History:
         return f"{path} -> {target}"
 
     def revert(self) -> str | None:
-        saved = self.dice.choice(self.saved)
+        now = self.state()
+        others = [state for state in self.saved if state != now]
+        if not others:
+            return None
+        saved = self.dice.choice(others)
         for root in self.roots:
             for path in self.sources_of(root):
                 (root / path).unlink()
@@ -434,7 +441,7 @@ class History:
                 if done is not None:
                     self.story.append(f"{change.__name__} {done}")
             self.save()
-            chosen = [] if self.dice.random() < 0.7 else [self.dice.choice(self.tasks)]
+            chosen = [] if self.dice.random() < 0.85 else [self.dice.choice(self.tasks)]
             names = [f"{task.project}:{task.name}" for task in chosen]
             policy = self.dice.choices(("read-write", "write", "off"), (14, 1, 1))[0]
             self.story.append(f"run {names or 'all'} ({policy}), HUNT={self.variable!r}")

@@ -70,7 +70,6 @@ impl Blobs {
         Ok(())
     }
 
-    #[pyo3(signature = (token, rows, streams, leftovers=Vec::new(), directories=Vec::new()))]
     fn restore(
         &self,
         token: u64,
