@@ -122,7 +122,7 @@ def test_nothing_is_wrapped_when_piped(two: Space) -> None:
     ("flags", "tokens"),
     [
         (["--all", "--workspace"], ["--all", "--workspace", "mutually exclusive"]),
-        (["--format", "xml"], ["unknown format", "xml"]),
+        (["--format", "xml"], ["unknown output format", "xml"]),
         (["lib:t"], ["lib:t"]),
     ],
 )
