@@ -11,7 +11,7 @@ from haz._record import Record
 from haz.cache import formats
 from haz.cache.produced import Ledger
 from haz.cache.store import Store
-from haz.errors import FileSystemError, LoadError
+from haz.errors import FileSystemError, LoadError, UnsupportedError
 from haz.events import RunObserver
 from haz.exit_code import exit_code_for
 from haz.graph_build import build
@@ -152,12 +152,16 @@ def execute(
     _core.deliver_signals(queue)
     try:
         observer.on_run_started(len(graph.nodes))
+        if settings.remote is not None:
+            observer.on_warning(None, "`remote` is not supported by this version: the local cache alone is used")
         loop.run()
     finally:
         # The loop has asked what was left to end (D13); after a defect of ours nobody has, and there is no time to ask.
         processes.kill_descendants(KILL)
         _core.deliver_signals(None)
     keep_out_of_git(workspace)
+    if processes.spawned:
+        collect(workspace, observer)
     report = RunReport(schedule.outcome(), time.monotonic() - started, processes.spawned, loop.signalled)
     observer.on_run_finished(report.outcome, report.duration, report.signalled)
     if options.policy != "off":
@@ -174,6 +178,11 @@ def run_context(
     options: RunOptions,
 ) -> RunContext:
     """Build the adapters of a run of the tasks of `graph`, and evaluate the tools that their keys name."""
+    for spec in graph.specs.values():
+        if spec.gitignore:
+            error = UnsupportedError(f"{spec.id}: `gitignore: true` is not supported by this version")
+            error.hint = "exclude what git ignores with `!` patterns in `inputs`"
+            raise error
     cache, algorithm = cache_directory(workspace), workspace.settings.hash
     host = host_environment()
     patterns, input_specs, output_specs = patterns_of(graph.specs)
@@ -219,6 +228,20 @@ def explain(loaded: Loaded, task: TaskId) -> Explanation:
         return sorted(found, key=lambda manifest: manifest.created_at, reverse=True)
 
     return explain_task(ctx, loaded.graph, task, queue, entries_of)
+
+
+def collect(workspace: Workspace, observer: RunObserver) -> None:
+    """Hold the cache to `cache.max_age` and `cache.max_size`, after a run that may have made it grow."""
+    age, size = workspace.settings.cache_max_age, workspace.settings.cache_max_size
+    if age is None and size is None:
+        return
+    from haz.cache.collect import Inspection, clean, plan_cleaning  # noqa: PLC0415 - few runs need it
+
+    inspection = Inspection(cache_directory(workspace))
+    clean(
+        plan_cleaning(inspection, max_age=age, max_size=size),
+        lambda trouble: observer.on_warning(None, f"automatic collection: {trouble}"),
+    )
 
 
 def keep_out_of_git(workspace: Workspace) -> None:

@@ -165,3 +165,10 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_done(filled: Space) -> None
     assert done.code == 2
     assert "evicted --max-age: 3\n" in done.out
     assert f"cache clean: failed to read entry manifest at: {odd}: Is a directory\n" in done.err
+
+
+def test_the_workspace_s_own_limits_hold_after_a_run(filled: Space) -> None:
+    """D7: `cache.max_age` and `cache.max_size` collect by themselves, the least recently used first."""
+    filled.settings("cache: {max_size: 4B}\n")
+    filled.run("lib:b", "--force").ok()
+    assert filled.run("--workspace").ok().cached == {"lib:b"}
