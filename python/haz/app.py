@@ -11,7 +11,7 @@ from haz._record import Record
 from haz.cache import formats
 from haz.cache.produced import Ledger
 from haz.cache.store import Store
-from haz.errors import FileSystemError, LoadError, UnsupportedError
+from haz.errors import FileSystemError, LoadError
 from haz.events import RunObserver
 from haz.exit_code import exit_code_for
 from haz.graph_build import build
@@ -178,11 +178,6 @@ def run_context(
     options: RunOptions,
 ) -> RunContext:
     """Build the adapters of a run of the tasks of `graph`, and evaluate the tools that their keys name."""
-    for spec in graph.specs.values():
-        if spec.gitignore:
-            error = UnsupportedError(f"{spec.id}: `gitignore: true` is not supported by this version")
-            error.hint = "exclude what git ignores with `!` patterns in `inputs`"
-            raise error
     cache, algorithm = cache_directory(workspace), workspace.settings.hash
     host = host_environment()
     patterns, input_specs, output_specs = patterns_of(graph.specs)

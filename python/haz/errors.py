@@ -56,12 +56,6 @@ class ResolutionError(HazError):
         self.hint = hint
 
 
-class UnsupportedError(HazError):
-    """A key is legal and understood, but this version cannot do it: nothing is run rather than run wrongly."""
-
-    code = "haz::exec::unsupported"
-
-
 # --- Raised by the core ----------------------------------------------------------------------------------------------
 
 

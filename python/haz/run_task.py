@@ -46,6 +46,7 @@ from haz.errors import (
     WaitError,
     WaitFailed,
 )
+from haz.ignored import without_ignored
 from haz.model import Command, CompletedRecord, ExitStatus, StreamHashes
 
 TYPE_CHECKING = False
@@ -122,6 +123,8 @@ def cache_lookup_phase(
     tools = ctx.tools.get(task, ())
     try:
         raise_input_error(inputs)
+        if spec.gitignore:
+            inputs = without_ignored(ctx.root, spec, inputs, ctx.algorithm)
         if isinstance(tools, BuildKeyError):
             raise tools
         if ctx.policy == "off":
@@ -356,6 +359,8 @@ def _keep(
     if spec.inputs:
         ctx.files.fingerprint(token, [ctx.input_specs[task]])
         _, (after,) = yield
+        if spec.gitignore:
+            after = without_ignored(ctx.root, spec, after, ctx.algorithm)
         changed = changed_inputs(lookup.inputs, after, set(paths))
         if changed:
             ctx.observer.on_warning(task, f"the result was not stored: {changed} changed while the task ran")

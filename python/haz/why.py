@@ -6,7 +6,8 @@ from haz._record import Record
 from haz.cache.explain import explain
 from haz.cache.manifest import explain_parts
 from haz.cache.store import Hit
-from haz.errors import BuildKeyFailed
+from haz.errors import BuildKeyError, BuildKeyFailed
+from haz.ignored import without_ignored
 from haz.run_task import cache_lookup_phase
 
 TYPE_CHECKING = False
@@ -64,7 +65,11 @@ def explain_task(
     ctx.files.fingerprint(1, [ctx.input_specs[one] for one in order])
     answers = events.wait()[0][2]
     inputs = dict(zip(order, answers, strict=True))
-    files = _files(graph, inputs[task])
+    try:
+        files = _files(graph, without_ignored(ctx.root, graph.specs[task], inputs[task], ctx.algorithm))
+    except BuildKeyError:
+        # The lookup below ends in the same error, and tells it.
+        files = ()
     hard, soft = graph.hard_predecessors[task], graph.soft_predecessors[task]
     spec = graph.specs[task]
 

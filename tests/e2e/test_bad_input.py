@@ -111,13 +111,3 @@ def test_haz_alone_is_a_usage_error(space: Space) -> None:
     done = space.haz()
     assert done.code == 2
     assert done.err.startswith("Error: ")
-
-
-@pytest.mark.parametrize("command", ["run", "why"])
-def test_a_key_that_this_version_cannot_honour_runs_nothing(space: Space, command: str) -> None:
-    """D11: files that git ignores would count, and the result would be found under a key that says they do not."""
-    space.project("lib", 't: {command: [echo], inputs: ["**"], gitignore: true}')
-    done = space.haz(command, "lib:t")
-    assert done.code == 2
-    assert "lib:t: `gitignore: true` is not supported by this version" in done.err
-    assert "`!` patterns" in done.err
