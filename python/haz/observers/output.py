@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from haz.events import RunObserver
 from haz.model import SignaledInFlight
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from haz.outcome import RunGraphOutcome
 
 
-class OutputObserver(RunObserver):
+class OutputObserver(RunObserver, ABC):
     """Base of the two output modes. `out` and `err` take bytes and may not fail."""
 
     def __init__(self, presenter: Presenter, out: Callable[[bytes], None], err: Callable[[bytes], None]) -> None:
@@ -24,13 +26,13 @@ class OutputObserver(RunObserver):
         self._err = err
         self._warned: dict[str, int] = {}
 
+    @abstractmethod
     def _flush(self, task: TaskId) -> None:
         """Write what is kept of the task's streams, stdout first; keep nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _forget(self, task: TaskId) -> None:
         """Drop the task's state; it gets no more bytes."""
-        raise NotImplementedError
 
     def _say(self, line: str) -> None:
         self._err(line.encode(errors="backslashreplace"))
