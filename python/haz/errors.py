@@ -223,6 +223,8 @@ class RestoreFailed(RunTaskError):
 
 
 class SpawnFailed(RunTaskError):
+    hint = "correct the program's name, or install it where the task's PATH (`env.pass`, `env.override`) finds it"
+
     def __init__(self, source: ProcessError) -> None:
         super().__init__(str(source))
         self.source = source
@@ -264,6 +266,8 @@ class OutputNotARegularFile(RunTaskError):
 
 
 class OutputDeclaredButNotProduced(RunTaskError):
+    hint = "let the command write it, or take it out of `outputs`"
+
     def __init__(self, path: str) -> None:
         super().__init__(f"declared output {path} was not produced")
         self.path = path

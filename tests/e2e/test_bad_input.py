@@ -66,6 +66,7 @@ def test_a_program_that_does_not_exist_says_so(space: Space) -> None:
     assert '[lib:t] ✗ error: cannot start "no-such-program-x": not found in PATH\n' in done.err
     assert "[lib:u] - skipped (upstream lib:t errored)\n" in done.err
     assert "Tasks: 0 completed, 1 failed, 1 skipped\n" in done.err
+    assert f"help: lib:t ({space.root}/lib/haz.yml:3:3): correct the program's name, or install it" in done.err
 
 
 def test_a_declared_output_that_was_not_produced_is_named(space: Space) -> None:
@@ -75,6 +76,7 @@ def test_a_declared_output_that_was_not_produced_is_named(space: Space) -> None:
     assert done.code == 1
     assert done.out == "[lib:t] ran\n"
     assert "[lib:t] ✗ error: declared output /lib/never.txt was not produced\n" in done.err
+    assert f"help: lib:t ({space.root}/lib/haz.yml:3:3): let the command write it" in done.err
 
 
 def test_a_missing_literal_input_is_named(space: Space) -> None:

@@ -127,6 +127,7 @@ def command(
     err.text(presenter.epilogue(done.outcome.counts(), done.duration))
     err.text(presenter.flaky(done.outcome.outcomes.values()))
     err.text(presenter.violations(done.outcome.invariant_violations))
+    err.text(presenter.advice(done.outcome.task_errors, loaded.graph.specs))
     if report is not None:
         from haz.report import write_report  # noqa: PLC0415 - only when asked for
 

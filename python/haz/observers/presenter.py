@@ -14,10 +14,10 @@ from haz.model import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from haz.errors import RunTaskError
-    from haz.model import CancelledRecord, RunOutcome, RuntimeCycleViolation, SkipRecord, TaskId, TaskRun
+    from haz.model import CancelledRecord, RunOutcome, RuntimeCycleViolation, SkipRecord, TaskId, TaskRun, TaskSpec
     from haz.outcome import Counts
 
 RED, GREEN, YELLOW = 31, 32, 33
@@ -175,6 +175,17 @@ class Presenter:
             for record in outcomes
             if isinstance(record, CompletedRecord) and record.state == "succeeded" and len(record.attempts) > 1
         )
+
+    def advice(self, errors: Mapping[TaskId, RunTaskError], specs: Mapping[TaskId, TaskSpec]) -> str:
+        """Render where each errored task is declared, and what to do about it where that is known."""
+        lines = []
+        for task, error in errors.items():
+            origin = specs[task].origin
+            where = "" if origin is None else f" ({origin.file}:{origin.line}:{origin.column})"
+            hint = f": {error.hint}" if error.hint else ""
+            if where or hint:
+                lines.append(f"{self._paint(YELLOW, 'help')}: {task}{where}{hint}\n")
+        return "".join(lines)
 
     def violations(self, violations: Sequence[RuntimeCycleViolation | OutputOverlap]) -> str:
         """Render the broken run-time invariants, a line each (spec 03 §8.3)."""
