@@ -9,13 +9,14 @@ Work that may take long is submitted with a `token` of the caller's choice and a
 never exceptions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from haz.errors import FileSystemError
 
 __all__ = [
     "Blobs",
+    "Checkpoint",
     "FileLocks",
     "Finished",
     "Inputs",
@@ -24,11 +25,13 @@ __all__ = [
     "Processes",
     "Queue",
     "Tree",
+    "ask_facts",
     "check_pattern",
     "deliver_signals",
     "digest_bytes",
     "digest_files",
     "escape_pattern",
+    "facts_hold",
     "install_signal_handlers",
     "json_dumps",
     "json_loads",
@@ -389,3 +392,66 @@ class Node:
 
 def yaml_parse(data: bytes) -> Node:
     """Parse one document. Raises `haz.errors.YamlError` (syntax, encoding, several or no documents, duplicate keys, limits)."""
+
+@final
+class Checkpoint:
+    """Which tasks were up to date when an earlier run ended, with the facts about the disk that prove it.
+
+    A shortcut only: a task that is not recorded, or whose facts do not all hold, is to be looked up as ever.
+    """
+
+    def __init__(self, root: str, file: str, identity: bytes) -> None:
+        """Read `file`. Empty where it is absent, damaged, or of another `identity`: a digest of all that is not a file.
+
+        `root` is the absolute workspace root.
+        """
+
+    def __len__(self) -> int:
+        """How many tasks are recorded."""
+
+    def unchanged(
+        self, tasks: Sequence[int], host: Mapping[str, str]
+    ) -> list[tuple[int, bytes, tuple[bytes, int, bytes, int], tuple[str, ...]]]:
+        """Tell those of the tasks that are still up to date together with all that they come after, in the order given.
+
+        `host` is the invoking environment. A row is number, key, `(digest, size)` of stdout and stderr in one tuple,
+        and the workspace paths of the outputs. Entries of the store are noted as used, to the day.
+        """
+
+    def record(
+        self,
+        blobs: Blobs,
+        candidates: Sequence[
+            tuple[
+                int,
+                tuple[int, int],
+                tuple[Sequence[int], Sequence[int]],
+                Sequence[str],
+                bytes,
+                bytes,
+                str,
+                Sequence[tuple[bytes, int]],
+                Sequence[tuple[Any, ...]],
+            ]
+        ],
+        host: Mapping[str, str],
+    ) -> int:
+        """Write the file anew: what it held, and those of the candidates that prove to be up to date.
+
+        A candidate is its number, the numbers of its input and output lists in the patterns of the store's tree, its direct hard and
+        soft predecessors, the host variables in its key, key, digest of its inputs, path of its entry, `(digest, size)`
+        of both streams, and the rows of its outputs as `Blobs.restore` takes them.
+        What was written in the last two seconds proves nothing yet. Returns how many are new; without any the file is
+        left alone. Raises `FileSystemError`.
+        """
+
+def ask_facts(root: str, questions: Sequence[tuple[str, str]], names: Sequence[str]) -> bytes | None:
+    """Ask the disk, and keep the answers for `facts_hold`. None when one of them proves nothing, or not yet.
+
+    A question is a kind and a path, relative to `root`, or absolute: `content` (the state of a file, links followed, or of
+    the names in a directory), `itself` (the same of a link), `absent`, `leads` (which file or directory is there), and
+    `places` (the directories and links in a directory, and which of `names`). Raises `ValueError` for other kinds.
+    """
+
+def facts_hold(root: str, facts: bytes, names: Sequence[str]) -> bool:
+    """Whether the disk still gives the same answers; never for bytes that are no facts. Releases the GIL, parallel."""

@@ -6,7 +6,7 @@ import gc
 import os
 import time
 
-from haz import _core
+from haz import __version__, _core, snapshot
 from haz._record import Record
 from haz.cache import formats
 from haz.cache.produced import Ledger
@@ -22,22 +22,24 @@ from haz.observers.buffered import BufferedObserver
 from haz.observers.fanout import FanOut
 from haz.observers.live import LiveObserver
 from haz.observers.presenter import Presenter
-from haz.run_task import RunContext, child_environment, host_environment, now_ms, patterns_of
+from haz.outcome import RunGraphOutcome
+from haz.recall import Recall
+from haz.run_task import RunContext, child_environment, host_environment, now_ms, pattern_lists, patterns_of
 from haz.schedule import Schedule
 from haz.supervise import KILL
 from haz.tools import fingerprints
-from haz.workspace import bearing, load, with_sources
+from haz.workspace import bearing, find_root, load_at, with_sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Literal
 
     from haz.cache.manifest import Manifest
     from haz.checks import Examination
+    from haz.discovery import Root, Trace
     from haz.graph import TaskGraph
-    from haz.model import OutputMode, TaskId, TaskSpec, Workspace
-    from haz.outcome import RunGraphOutcome
+    from haz.model import CompletedRecord, OutputMode, TaskId, TaskSpec, Workspace
     from haz.ports import Processes
     from haz.run_task import CachePolicy
     from haz.why import Explanation
@@ -78,23 +80,34 @@ class RunReport(Record):
 
 
 class Loaded(Record):
-    """A valid workspace with its graph, seen from a directory. `bearing` is the project that contains it, if any."""
+    """A valid workspace with its graph, seen from a directory. `bearing` is the project that contains it, if any.
+
+    It comes from the files, with a `trace` of what was read, or from a snapshot, which has an `identity`.
+    """
 
     workspace: Workspace
     graph: TaskGraph
     bearing: str | None
+    root: Root
+    trace: Trace | None = None
+    identity: bytes | None = None
 
 
 def open_workspace(directory: str) -> Loaded:
     """Load and validate the workspace that `directory` lies in. Raises `LoadError` with everything that is wrong."""
-    workspace = load(directory)
+    root = find_root(directory)
+    known = snapshot.load(root, __version__)
+    if known is not None:
+        gc.freeze()
+        return Loaded(known.workspace, known.graph, bearing(known.workspace, directory), root, None, known.identity)
+    workspace, trace = load_at(root)
     graph, problems = build(workspace, _core.PatternSet)
     if problems:
         header = f"{GRAPH_HEADER}: {len(problems)} error(s) during DAG construction"
         raise LoadError(with_sources(problems), header)
     # All of this stays until the end: the garbage collector need not look at it again.
     gc.freeze()
-    return Loaded(workspace, graph, bearing(workspace, directory))
+    return Loaded(workspace, graph, bearing(workspace, directory), root, trace)
 
 
 def examine(directory: str) -> Examination:
@@ -117,20 +130,87 @@ def execute(
     complain: Callable[[str], None],
 ) -> RunReport:
     """Run the given tasks, which must be closed over hard predecessors. Takes the process's signals while it lasts."""
-    workspace, settings = loaded.workspace, loaded.workspace.settings
+    started = time.monotonic()
     graph = overridden(loaded.graph.restrict(tasks), options)
+    observer = FanOut(observers, complain)
+    observer.on_run_started(len(graph.nodes))
+    if loaded.workspace.settings.remote is not None:
+        observer.on_warning(None, "`remote` is not supported by this version: the local cache alone is used")
+    facts = None if loaded.trace is None else snapshot.facts_of(loaded.root, loaded.trace)
+    recall = recall_of(loaded, loaded.identity, options)
+    unchanged = {} if recall is None else tell_unchanged(loaded.workspace, recall, graph, options, observer)
+    if len(unchanged) == len(graph.nodes):
+        outcome, spawned, signalled = RunGraphOutcome(dict(unchanged), {}), 0, None
+    else:
+        outcome, spawned, signalled = run_changed(loaded, graph, unchanged, options, observer, facts)
+    report = RunReport(outcome, time.monotonic() - started, spawned, signalled)
+    observer.on_run_finished(report.outcome, report.duration, report.signalled)
+    return report
+
+
+def recall_of(loaded: Loaded, identity: bytes | None, options: RunOptions) -> Recall | None:
+    """Return the checkpoint of a workspace whose configuration is known under that identity."""
+    if identity is None or options.policy not in ("read-write", "read") or not options.stat_cache:
+        return None
+    workspace = loaded.workspace
+    return Recall(workspace.root, identity, loaded.graph, cache_directory(workspace), workspace.settings.hash)
+
+
+def tell_unchanged(
+    workspace: Workspace, recall: Recall, graph: TaskGraph, options: RunOptions, observer: RunObserver
+) -> dict[TaskId, CompletedRecord]:
+    """Find the tasks that need no look, and announce them. They are done before anything else begins."""
+
+    def blobs() -> _core.Blobs:
+        algorithm, queue = workspace.settings.hash, _core.Queue()
+        tree = _core.Tree(queue, workspace.root, algorithm, _core.PatternSet([]))
+        directory = formats.blobs_directory(cache_directory(workspace), algorithm)
+        return _core.Blobs(queue, workspace.root, directory, algorithm, tree)
+
+    argued = frozenset(options.arguments_for) if options.arguments else frozenset()
+    wanted = [task for task in graph.nodes if task not in argued]
+    found = recall.unchanged(wanted, host_environment(), blobs)
+    silent: list[CompletedRecord] = []
+    for task, (record, content) in found.items():
+        if content is None:
+            silent.append(record)
+            continue
+        observer.on_tasks_unchanged(silent)
+        silent = []
+        observer.on_task_started(task)
+        for chunk, emit in zip(content, (observer.on_stdout, observer.on_stderr), strict=True):
+            if chunk:
+                emit(task, chunk)
+        observer.on_task_finished(task, record, 0.0)
+    observer.on_tasks_unchanged(silent)
+    return {task: record for task, (record, _) in found.items()}
+
+
+def run_changed(
+    loaded: Loaded,
+    graph: TaskGraph,
+    unchanged: Mapping[TaskId, CompletedRecord],
+    options: RunOptions,
+    observer: RunObserver,
+    facts: bytes | None,
+) -> tuple[RunGraphOutcome, int, int | None]:
+    """Look up or run the tasks of a run that may have changed. Returns its outcome, the count of processes, the signal.
+
+    `facts` prove the configuration, if it was read from its files.
+    """
+    workspace, settings = loaded.workspace, loaded.workspace.settings
     queue = _core.Queue()
     spill = f"{cache_directory(workspace)}/{formats.SPILL}"
     processes = CountedProcesses(_core.Processes(queue, settings.hash, spill))
     processes.adopt_orphans()
-    observer = FanOut(observers, complain)
-    ctx = run_context(workspace, graph, queue, processes, observer, options)
-    patterns = ctx.patterns
-    tasks_in_order = list(ctx.input_specs)
+    specs = {task: graph.specs[task] for task in graph.nodes if task not in unchanged} if unchanged else graph.specs
+    ctx, blobs = run_context(workspace, specs, queue, processes, observer, options)
+    readers: list[_core.PatternSet] = []
 
     def consumers_of(path: str) -> list[TaskId]:
-        # The input lists come first in the set, so that a number below the count of tasks is a task.
-        return [tasks_in_order[number] for number in patterns.matching(path) if number < len(tasks_in_order)]
+        if not readers:
+            readers.append(_core.PatternSet(pattern_lists(graph.specs, 0)))
+        return [graph.nodes[number] for number in readers[0].matching(path)]
 
     order = options.order or settings.order
     schedule = Schedule(
@@ -141,6 +221,7 @@ def execute(
         order=order,
         durations=history.durations(workspace.root, graph.nodes) if order == "critical-path" else None,
         fail_fast=options.fail_fast,
+        settled=unchanged,
     )
 
     def leave(code: int) -> None:
@@ -148,12 +229,8 @@ def execute(
         os._exit(code)
 
     loop = Loop(ctx, schedule, queue, grace=settings.cancel_grace, leave=leave, suspend=_core.suspend)
-    started = time.monotonic()
     _core.deliver_signals(queue)
     try:
-        observer.on_run_started(len(graph.nodes))
-        if settings.remote is not None:
-            observer.on_warning(None, "`remote` is not supported by this version: the local cache alone is used")
         loop.run()
     finally:
         # The loop has asked what was left to end (D13); after a defect of ours nobody has, and there is no time to ask.
@@ -162,33 +239,39 @@ def execute(
     keep_out_of_git(workspace)
     if processes.spawned:
         collect(workspace, observer)
-    report = RunReport(schedule.outcome(), time.monotonic() - started, processes.spawned, loop.signalled)
-    observer.on_run_finished(report.outcome, report.duration, report.signalled)
+    outcome = schedule.outcome()
     if options.policy != "off":
         ctx.files.save_stat_cache()
-    return report
+    if options.policy == "read-write" and loop.signalled is None:
+        identity = loaded.identity
+        if facts is not None:
+            identity = snapshot.save(loaded.root, __version__, facts, workspace, loaded.graph)
+        recall = recall_of(loaded, identity, options)
+        if recall is not None:
+            recall.record(ctx, blobs, outcome)
+    return outcome, processes.spawned, loop.signalled
 
 
 def run_context(
     workspace: Workspace,
-    graph: TaskGraph,
+    specs: Mapping[TaskId, TaskSpec],
     queue: _core.Queue,
     processes: Processes,
     observer: RunObserver,
     options: RunOptions,
-) -> RunContext:
-    """Build the adapters of a run of the tasks of `graph`, and evaluate the tools that their keys name."""
+) -> tuple[RunContext, _core.Blobs]:
+    """Build the adapters of a run of these tasks, and evaluate the tools that their keys name."""
     cache, algorithm = cache_directory(workspace), workspace.settings.hash
     host = host_environment()
-    patterns, input_specs, output_specs = patterns_of(graph.specs)
+    patterns, input_specs, output_specs = patterns_of(specs)
     remembered = formats.stat_cache(cache, algorithm) if options.stat_cache else None
     files = _core.Tree(queue, workspace.root, algorithm, patterns, stat_cache=remembered)
     blobs = _core.Blobs(queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files)
-    environments = {task: child_environment(spec, host) for task, spec in graph.specs.items() if spec.tools}
-    return RunContext(
+    environments = {task: child_environment(spec, host) for task, spec in specs.items() if spec.tools}
+    ctx = RunContext(
         root=workspace.root,
         algorithm=algorithm,
-        specs=graph.specs,
+        specs=specs,
         files=files,
         patterns=patterns,
         input_specs=input_specs,
@@ -200,10 +283,12 @@ def run_context(
         host=host,
         created_at=now_ms(),
         policy=options.policy,
-        tools=fingerprints(graph.specs, workspace.root, algorithm, environments),
+        tools=fingerprints(specs, workspace.root, algorithm, environments),
         arguments=dict.fromkeys(options.arguments_for, options.arguments) if options.arguments else {},
         locks=_core.FileLocks(queue, formats.locks_directory(workspace.root)),
+        kept={},
     )
+    return ctx, blobs
 
 
 def explain(loaded: Loaded, task: TaskId) -> Explanation:
@@ -215,7 +300,7 @@ def explain(loaded: Loaded, task: TaskId) -> Explanation:
     graph = loaded.graph.restrict(closure(loaded.graph, task))
     spill = f"{cache_directory(workspace)}/{formats.SPILL}"
     processes = _core.Processes(queue, workspace.settings.hash, spill)
-    ctx = run_context(workspace, graph, queue, processes, RunObserver(), RunOptions())
+    ctx, _ = run_context(workspace, graph.specs, queue, processes, RunObserver(), RunOptions())
 
     def entries_of(wanted: TaskId) -> list[Manifest]:
         found = [entry.manifest for entry in Inspection(cache_directory(workspace)).sound if entry.manifest]

@@ -37,6 +37,19 @@ class Place(Record):
     entry: PatternDeclaration
 
 
+class Trace:
+    """What loading a workspace has looked at, as questions for `_core.ask_facts`.
+
+    `whole` says that these are all that count: a project behind a symbolic link is not answered for by them.
+    """
+
+    __slots__ = ("looks", "whole")
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[str, str]] = []
+        self.whole = True
+
+
 def find_root(start: str) -> Root:
     """Find the workspace that `start` is in. D1, DISC-001..004.
 
@@ -122,9 +135,10 @@ def _passed_over(path: str, error: OSError, warnings: list[Diagnostic]) -> None:
 class _Expansion:
     """One expansion of `projects`. DISC-005..009, DISC-020..022, D2."""
 
-    def __init__(self, root: str, source: Source) -> None:
+    def __init__(self, root: str, source: Source, trace: Trace) -> None:
         self.root = root
         self.source = source
+        self.trace = trace
         self.base = "" if root == "/" else root
         self.places: dict[str, tuple[Place, str]] = {}
         """Canonical workspace path -> place, and the path by which it was reached."""
@@ -148,6 +162,8 @@ class _Expansion:
         elif self.canonical(real) is None:
             self.report("020", f"project `{entry.text}` leads out of the workspace, to {real}", entry)
         else:
+            self.trace.looks.append(("leads", path))
+            self.trace.whole &= real == path
             self.add(entry, "" if entry.text == "/" else entry.text, real)
 
     def canonical(self, real: str) -> str | None:
@@ -241,6 +257,9 @@ class _Walk:
         """Yield `(path as walked, physical path)`."""
         top = self.expansion.base + self.start or "/"
         real = os.path.realpath(top)
+        trace = self.expansion.trace
+        trace.whole &= real == top
+        trace.looks.append(("leads" if os.path.isdir(real) else "absent", top))
         if self.expansion.canonical(real) is not None and os.path.isdir(real):
             if self.start:
                 yield from self._candidate(self.start, real)
@@ -249,7 +268,9 @@ class _Walk:
     def _candidate(self, path: str, real: str) -> Iterator[tuple[str, str]]:
         if _is_file(os.path.join(real, PROJECT_FILE)):
             yield path, real
-        elif os.path.lexists(os.path.join(real, MISNAMED_FILE)):
+            return
+        self.expansion.trace.looks.append(("absent", os.path.join(real, PROJECT_FILE)))
+        if os.path.lexists(os.path.join(real, MISNAMED_FILE)):
             self.misnamed.append(path)
 
     def _below(self, path: str, real: str, depth: int) -> Iterator[tuple[str, str]]:
@@ -262,6 +283,7 @@ class _Walk:
             message = f"cannot list `{path or '/'}`: {error.strerror}; it was passed over"
             self.expansion.source.report("dsc::022", message, self.entry.node, severity="warning")
             return
+        self.expansion.trace.looks.append(("places", real))
         level = depth - self.fixed
         for entry in listed:
             name = entry.name
@@ -273,6 +295,7 @@ class _Walk:
             target = os.path.join(real, name)
             if entry.is_symlink():
                 target = os.path.realpath(target)
+                self.expansion.trace.whole = False
             yield from self._candidate(child, target)
             if entry.is_symlink():
                 # Outside is not entered; inside, each target once, so that links in circles come to an end.
@@ -282,9 +305,9 @@ class _Walk:
             yield from self._below(child, target, depth + 1)
 
 
-def expand(root: str, source: Source, entries: tuple[PatternDeclaration, ...]) -> list[Place]:
+def expand(root: str, source: Source, entries: tuple[PatternDeclaration, ...], trace: Trace) -> list[Place]:
     """Expand `projects` to places, in the order of the entries and of path bytes. What is wrong goes to `source`."""
-    expansion = _Expansion(root, source)
+    expansion = _Expansion(root, source, trace)
     # Patterns never select the root, so `!/` has nothing to add; and it is no pattern.
     exclusions = [entry for entry in entries if entry.exclude and entry.text != "/"]
     for entry in entries:

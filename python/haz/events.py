@@ -8,6 +8,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from haz.errors import RunTaskError
     from haz.model import CancelledRecord, CompletedRecord, SkipRecord, TaskId, TaskRun
     from haz.outcome import RunGraphOutcome
@@ -21,6 +23,12 @@ class RunObserver:
 
     def on_task_started(self, task: TaskId) -> None:
         """Once per task, at its first admission, before any cache work."""
+
+    def on_tasks_unchanged(self, records: Sequence[CompletedRecord]) -> None:
+        """Tell of hits without output, in the order in which they count as done. As if each had started and finished."""
+        for record in records:
+            self.on_task_started(record.task)
+            self.on_task_finished(record.task, record, 0.0)
 
     def on_stdout(self, task: TaskId, chunk: bytes) -> None:
         """The concatenation of all chunks is the captured stream of the attempt."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from typing import Protocol
+    from collections.abc import Callable, Collection, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
+    from typing import Any, Protocol
 
     from haz.model import EdgeKind, TaskId, TaskSpec
 
@@ -16,7 +16,74 @@ if TYPE_CHECKING:
 
         def matching(self, path: str, /) -> list[int]: ...
 
+    PatternList = list[tuple[str, bool, bool]]
     Compile = Callable[[Sequence[Sequence[tuple[str, bool, bool]]]], Matcher]
+
+    SpecMapping = Mapping[TaskId, TaskSpec]
+else:
+    SpecMapping = object
+
+
+class Specs(SpecMapping):
+    """The specs of tasks, in canonical order; each is decoded when it is looked at first.
+
+    `patterns` gives the input (0) or the output (1) patterns of all of them as the core compiles them.
+    """
+
+    __slots__ = ("_decode", "_encoded", "_known", "patterns")
+
+    def __init__(
+        self,
+        encoded: dict[TaskId, bytes],
+        decode: Callable[[bytes], TaskSpec],
+        patterns: Callable[[int], list[PatternList]],
+    ) -> None:
+        self._encoded = encoded
+        self._decode = decode
+        self._known: dict[TaskId, TaskSpec] = {}
+        self.patterns = patterns
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    def __iter__(self) -> Iterator[TaskId]:
+        return iter(self._encoded)
+
+    def __contains__(self, task: object) -> bool:
+        return task in self._encoded
+
+    def __getitem__(self, task: TaskId) -> TaskSpec:
+        known = self._known.get(task)
+        if known is None:
+            known = self._known[task] = self._decode(self._encoded[task])
+        return known
+
+    def get(self, task: TaskId, default: Any = None) -> Any:
+        return self[task] if task in self._encoded else default
+
+    def keys(self) -> KeysView[TaskId]:
+        return self._encoded.keys()
+
+    def values(self) -> ValuesView[TaskSpec]:
+        return self._all().values()
+
+    def items(self) -> ItemsView[TaskId, TaskSpec]:
+        return self._all().items()
+
+    def _all(self) -> dict[TaskId, TaskSpec]:
+        return {task: self[task] for task in self._encoded}
+
+    def only(self, tasks: Collection[TaskId]) -> Specs:
+        """Return those of some tasks; decoded together with these."""
+        lists = self.patterns
+        places = [place for place, task in enumerate(self._encoded) if task in tasks]
+        some = Specs(
+            {task: body for task, body in self._encoded.items() if task in tasks},
+            self._decode,
+            lambda side: [lists(side)[place] for place in places],
+        )
+        some._known = self._known
+        return some
 
 
 class TaskGraph:
@@ -54,7 +121,11 @@ class TaskGraph:
         kept = tasks if isinstance(tasks, (set, frozenset, dict)) else set(tasks)
         if len(kept) == len(self.nodes):
             return self
-        specs = {task: self.specs[task] for task in self.nodes if task in kept}
+        specs: Mapping[TaskId, TaskSpec]
+        if isinstance(self.specs, Specs):
+            specs = self.specs.only(kept)
+        else:
+            specs = {task: self.specs[task] for task in self.nodes if task in kept}
         return TaskGraph(
             specs,
             _restricted(specs, self.hard_predecessors),

@@ -11,6 +11,7 @@ from haz._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal
 
     OutputMode = Literal["live", "buffered"]
@@ -184,7 +185,7 @@ class ProjectSpec(Record):
     name: str
     root: str
     tags: tuple[str, ...]
-    tasks: dict[str, TaskSpec]
+    tasks: Mapping[str, TaskSpec]
     origin: Origin
     description: str | None = None
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from haz._record import Record
 from haz.errors import ResolutionError
+from haz.model import TaskId
 from haz.names import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from haz.model import Reference, TaskId, Workspace
+    from haz.model import Reference, Workspace
 
 
 class Unresolved(Record):
@@ -70,9 +71,8 @@ class Resolver:
         if project is None:
             near = _did_you_mean(name, self._projects)
             return Unresolved(reference, f"`{reference.text}` names unknown project '{name}'{near}")
-        spec = project.tasks.get(reference.task)
-        if spec is not None:
-            return (spec.id,)
+        if reference.task in project.tasks:
+            return (TaskId(name, reference.task),)
         message = f"`{reference.text}`: project '{name}' does not define task '{reference.task}'"
         near = _did_you_mean(reference.task, project.tasks)
         elsewhere = self.projects_with(reference.task)
@@ -103,8 +103,8 @@ class Resolver:
         if self._by_task is None:
             self._by_task = {}
             for project in self._projects.values():
-                for name, spec in project.tasks.items():
-                    self._by_task.setdefault(name, []).append(spec.id)
+                for name in project.tasks:
+                    self._by_task.setdefault(name, []).append(TaskId(project.name, name))
         return self._by_task
 
     def _tagged(self, tag: str) -> list[str]:

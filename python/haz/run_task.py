@@ -46,8 +46,10 @@ from haz.errors import (
     WaitError,
     WaitFailed,
 )
+from haz.graph import Specs
 from haz.ignored import without_ignored
 from haz.model import Command, CompletedRecord, ExitStatus, StreamHashes
+from haz.recall import is_recallable, kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,8 +59,10 @@ if TYPE_CHECKING:
     from haz._core import Finished, Inputs, PatternSet
     from haz.cache.produced import File, Ledger
     from haz.events import RunObserver
+    from haz.graph import PatternList
     from haz.model import RunState, TaskId, TaskSpec
     from haz.ports import Events, Files, Locks, Processes, Store
+    from haz.recall import Kept
     from haz.supervise import Supervision
 
     CachePolicy = Literal["read-write", "read", "write", "off"]
@@ -71,7 +75,8 @@ class RunContext(Record):
     `patterns` holds the input lists of all tasks of the run, then their output lists, each at its number in
     `input_specs` and `output_specs`. `host` is the invoking environment, `arguments` the `-- ARGS` per task,
     `created_at` the start of the run in milliseconds since the epoch. Without `locks` other processes are not heeded,
-    without a `ledger` of what tasks have made nothing is removed on a hit.
+    without a `ledger` of what tasks have made nothing is removed on a hit. In `kept`, if it is there, the run notes the
+    entries whose outputs are in place.
     """
 
     root: str
@@ -91,6 +96,7 @@ class RunContext(Record):
     tools: Mapping[TaskId, Sequence[tuple[str, bytes]] | BuildKeyError] = {}
     locks: Locks | None = None
     ledger: Ledger | None = None
+    kept: dict[TaskId, Kept] | None = None
 
     def reads_cache(self, spec: TaskSpec) -> bool:
         return spec.cache and not spec.persistent and self.policy in ("read-write", "read")
@@ -181,13 +187,13 @@ def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Pha
     """EXEC-007 step 2: outputs in place, streams replayed (EXEC-017). Raises `RestoreFailed`, with nothing replayed."""
     manifest, ledger = hit.manifest, _ledger_of(ctx, task)
     paths = tuple(row.path for row in manifest.outputs)
+    spec = ctx.specs[task]
     known, before = NOTHING, None
     leftovers: list[File] = []
     if ledger is not None and not ledger.lies_there(task, mark_of(manifest)):
         known = ledger.read(task)
         before = yield from _survey(ctx, task, token)
         leftovers = _leftovers(ctx, task, known, set(paths))
-    spec = ctx.specs[task]
     directories = emptied_directories(spec.outputs, spec.root, [file[0] for file in leftovers])
     ctx.store.restore(token, hit, leftovers, directories)
     _, payload = yield
@@ -210,6 +216,7 @@ def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Pha
                 emit(task, chunk)
         except FileSystemError as error:
             raise RestoreFailed(RestoreError(str(error))) from error
+    _remember(ctx, spec, manifest)
     return CompletedRecord(
         task,
         "cache_hit",
@@ -219,6 +226,13 @@ def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Pha
         paths,
         key=manifest.key,
     )
+
+
+def _remember(ctx: RunContext, spec: TaskSpec, manifest: Manifest) -> None:
+    if ctx.kept is not None and is_recallable(spec) and not ctx.arguments.get(spec.id):
+        entry = kept(manifest)
+        if entry is not None:
+            ctx.kept[spec.id] = entry
 
 
 def _ledger_of(ctx: RunContext, task: TaskId) -> Ledger | None:
@@ -383,6 +397,7 @@ def _keep(
         # The command and its outputs are fine: an uncached success, not a failure (03 §3.6, D5).
         ctx.observer.on_warning(task, f"the result was not stored: {StoreFailed(error)}")
         return paths, ""
+    _remember(ctx, spec, manifest)
     return paths, mark_of(manifest)
 
 
@@ -477,11 +492,18 @@ def host_environment() -> Mapping[str, str]:
 
 def patterns_of(specs: Mapping[TaskId, TaskSpec]) -> tuple[PatternSet, dict[TaskId, int], dict[TaskId, int]]:
     """Compile the inputs of all tasks, then their outputs; returns the set and the numbers of both for each task."""
-    lists = [[(p.anchored, p.literal, p.exclude) for p in spec.inputs] for spec in specs.values()]
-    lists += [[(p.anchored, p.literal, p.exclude) for p in spec.outputs] for spec in specs.values()]
     count = len(specs)
     return (
-        _core.PatternSet(lists),
+        _core.PatternSet(pattern_lists(specs, 0) + pattern_lists(specs, 1)),
         {task: number for number, task in enumerate(specs)},
         {task: count + number for number, task in enumerate(specs)},
     )
+
+
+def pattern_lists(specs: Mapping[TaskId, TaskSpec], side: int) -> list[PatternList]:
+    """Return the inputs (0) or the outputs (1) of all tasks as the core compiles them."""
+    if isinstance(specs, Specs):
+        return specs.patterns(side)
+    return [
+        [(p.anchored, p.literal, p.exclude) for p in (spec.outputs if side else spec.inputs)] for spec in specs.values()
+    ]

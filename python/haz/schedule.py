@@ -78,7 +78,8 @@ class Schedule:
 
     `graph` must have no cycle. `consumers_of` gives the tasks whose inputs match a workspace path, in canonical order;
     without it EXEC-019 is not checked. `order="critical-path"` starts the longest remaining chain first, by
-    `durations` in seconds; a task without one counts as the mean of the others.
+    `durations` in seconds; a task without one counts as the mean of the others. `settled` are tasks that had ended well
+    before the run began, together with all that they come after; they are neither admitted nor announced.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Schedule:
         order: Literal["canonical", "critical-path"] = "canonical",
         durations: Mapping[TaskId, float] | None = None,
         fail_fast: bool = False,
+        settled: Mapping[TaskId, CompletedRecord] = {},
     ) -> None:
         tasks = graph.nodes
         size = len(tasks)
@@ -112,7 +114,8 @@ class Schedule:
         self._stopped = False
         self._cancelled = False
         self._fail_fast = fail_fast
-        self._persistent = bytearray(graph.specs[task].persistent for task in tasks)
+        specs = {task: graph.specs[task] for task in tasks if task not in settled}
+        self._persistent = bytearray(task in specs and specs[task].persistent for task in tasks)
         # Persistent tasks that run, in the order of their start; which were ready, and which one is being stopped now.
         self._serving: list[int] = []
         self._was_ready = bytearray(size)
@@ -138,9 +141,10 @@ class Schedule:
         self._lock: dict[int, _Lock] = {}
         self._exclusive = bytearray(size)
         self._holds = bytearray(size)
-        for i, task in enumerate(tasks):
-            mutex = graph.specs[task].mutex
+        for task, spec in specs.items():
+            mutex = spec.mutex
             if mutex is not None:
+                i = index[task]
                 self._lock[i] = locks.setdefault(mutex.key, _Lock())
                 self._exclusive[i] = mutex.mode == "exclusive"
         self._locks = locks.values()
@@ -149,9 +153,21 @@ class Schedule:
         self._violations: list[RuntimeCycleViolation | OutputOverlap] = []
         self._consumers_of = consumers_of
         self._runtime = RuntimeGraph(graph, index)
+        # Their runtime edges matter only when something of this run is written that one of them reads.
+        self._settled = bytearray(task in settled for task in tasks)
+        self._settled_edges = False
+        for task, record in settled.items():
+            i = index[task]
+            self._state[i] = _DONE
+            self._results[i] = record
+            self._open -= 1
+            for successor in (*self._hard[i], *self._soft[i]):
+                self._blockers[successor] -= 1
+            for path in record.materialised_outputs:
+                self._claims[path] = i
 
         for i in range(size):
-            if not self._blockers[i]:
+            if not self._blockers[i] and self._state[i] == _BLOCKED:
                 self._state[i] = _READY
                 self._ready.append(self._rank[i])
         heapify(self._ready)
@@ -605,10 +621,25 @@ class Schedule:
             for consumer in self._consumers_of(path):
                 # Only tasks of the run have outgoing edges, so that no other can be on a cycle.
                 target = self._index.get(consumer)
-                if target is not None and target != i:
-                    violation = self._runtime.add(i, target)
+                if target is None or target == i:
+                    continue
+                if self._settled[target] and not self._settled_edges:
+                    violation = self._settle_edges()
                     if violation is not None:
                         return violation
+                violation = self._runtime.add(i, target)
+                if violation is not None:
+                    return violation
+        return None
+
+    def _settle_edges(self) -> RuntimeCycleViolation | None:
+        """Add what the settled tasks have written; until now no cycle could have led through one of them."""
+        self._settled_edges = True
+        for i, result in enumerate(self._results):
+            if self._settled[i] and isinstance(result, CompletedRecord):
+                violation = self._check_cycle(i, result.materialised_outputs)
+                if violation is not None:
+                    return violation
         return None
 
     def _expect(self, task: TaskId, *states: int) -> int:

@@ -11,7 +11,7 @@ from haz.config import merge, parse, resolve
 from haz.config.declarations import WorkspaceDeclaration
 from haz.config.parse import Source
 from haz.diagnostics import Diagnostic
-from haz.discovery import MARKER, PROJECT_FILE, Place, find_root
+from haz.discovery import MARKER, PROJECT_FILE, Place, Trace, find_root
 from haz.errors import LoadError
 from haz.model import Command, Settings, Workspace
 from haz.names import identifier_problem
@@ -58,6 +58,7 @@ class Reading(Record):
     diagnostics: tuple[Diagnostic, ...]
     gaps: Gaps = Gaps()
     overlays: tuple[OverlayDeclaration, ...] = ()
+    trace: Trace | None = None
 
 
 def load(start: str) -> Workspace:
@@ -65,11 +66,17 @@ def load(start: str) -> Workspace:
 
     Raises `LoadError` with everything that is wrong with any of its files.
     """
-    reading = read(start)
+    return load_at(find_root(start))[0]
+
+
+def load_at(root: discovery.Root) -> tuple[Workspace, Trace]:
+    """Load the workspace at a root, and say what was looked at. Raises `LoadError`."""
+    reading = _read(root)
     errors = tuple(problem for problem in reading.diagnostics if problem.severity == "error")
     if errors or reading.workspace is None:
         raise LoadError(errors, header(len(errors)))
-    return reading.workspace
+    assert reading.trace is not None
+    return reading.workspace, reading.trace
 
 
 def header(errors: int) -> str | None:
@@ -87,16 +94,21 @@ def load_tolerant(start: str) -> tuple[Workspace | None, tuple[Diagnostic, ...]]
     return reading.workspace, reading.diagnostics
 
 
-@uncollected
 def read(start: str) -> Reading:
     """Read what `load_tolerant` answers, and what is known to be missing from it."""
     try:
         root = find_root(start)
     except LoadError as error:
         return Reading(None, error.diagnostics)
+    return _read(root)
+
+
+@uncollected
+def _read(root: discovery.Root) -> Reading:
     loader = _Loader(root)
     workspace = loader.load()
-    return Reading(workspace, (*root.warnings, *loader.diagnostics), loader.gaps(), tuple(loader.overlays))
+    diagnostics = (*root.warnings, *loader.diagnostics)
+    return Reading(workspace, diagnostics, loader.gaps(), tuple(loader.overlays), loader.trace)
 
 
 def with_sources(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -149,6 +161,7 @@ class _Loader:
         self.explicit = root.explicit
         self.diagnostics: list[Diagnostic] = []
         self.overlays: list[OverlayDeclaration] = []
+        self.trace = Trace()
         self._lacks_projects = False
         self._lacks_overlays = False
         self._partial: set[str] = set()
@@ -167,7 +180,7 @@ class _Loader:
         places = []
         if source is not None:
             if settings is not None:
-                places = discovery.expand(self.root, source, settings.projects)
+                places = discovery.expand(self.root, source, settings.projects, self.trace)
             self.diagnostics += source.diagnostics
             self._lacks_projects = any(_concerns_projects(problem) for problem in source.diagnostics)
         placed = self._projects(list(places), source)
@@ -178,6 +191,7 @@ class _Loader:
         return self._assemble(settings, placed, overlays)
 
     def _read(self, path: str, code: str, selected: Selected = None) -> Source | None:
+        self.trace.looks.append(("content", path))
         try:
             with open(path, "rb", buffering=0, opener=_open_file) as file:
                 return Source(path, file.read())
@@ -222,6 +236,7 @@ class _Loader:
             with os.scandir(directory) as entries:
                 listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
         except FileNotFoundError:
+            self.trace.looks.append(("absent", directory))
             return []
         except OSError as error:
             message = f"cannot list the overlays in {directory}: {error.strerror}"
@@ -229,6 +244,7 @@ class _Loader:
             self._lacks_overlays = True
             return []
         overlays = []
+        self.trace.looks.append(("content", directory))
         for entry in listed:
             name = entry.name.removesuffix(".yml")
             if entry.name.startswith(".") and not entry.name.endswith((".yml", ".yaml")):

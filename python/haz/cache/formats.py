@@ -12,6 +12,8 @@
 <root>/.haz/locks/v1/held       locks between processes, and who holds them
 <root>/.haz/locks/v1/changes    a byte for each time that a process changed files
 <root>/.haz/state/produced-v1/  which outputs each task has made itself
+<root>/.haz/state/workspace-v1  the configuration as it was understood last
+<root>/.haz/state/checkpoint-v1  which tasks were up to date, and what proves it
 ```
 """
 
@@ -27,6 +29,9 @@ SPILL = "spill"
 LOCKS = ".haz/locks/v1"
 PRODUCED = ".haz/state/produced-v1"
 PRODUCED_MAGIC = b"haz-produced 1 "
+SNAPSHOT = ".haz/state/workspace-v1"
+SNAPSHOT_MAGIC = b"haz-workspace 1\n"
+CHECKPOINT = ".haz/state/checkpoint-v1"
 MANIFEST_MAGIC = b"haz-manifest 1 "
 
 CACHEDIR_TAG = "CACHEDIR.TAG"

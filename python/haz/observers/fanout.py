@@ -7,6 +7,7 @@ from haz.events import RunObserver
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from haz.errors import RunTaskError
     from haz.model import CancelledRecord, CompletedRecord, SkipRecord, TaskId, TaskRun
@@ -21,11 +22,13 @@ class FanOut(RunObserver):
         # A run of thousands of hits calls back tens of thousands of times: only those hear who listen.
         self._listeners = {
             name: [(observer, listener) for observer in observers if (listener := _listener(observer, name))]
+            if name != "on_tasks_unchanged"
+            else [(observer, observer.on_tasks_unchanged) for observer in observers]
             for name in vars(RunObserver)
             if name.startswith("on_")
         }
 
-    def _tell(self, name: str, *values: object) -> None:
+    def _tell(self, name: str, *values: Any) -> None:
         broken: list[tuple[RunObserver, Exception]] = []
         for observer, listener in self._listeners[name]:
             try:
@@ -42,6 +45,9 @@ class FanOut(RunObserver):
 
     def on_task_started(self, task: TaskId) -> None:
         self._tell("on_task_started", task)
+
+    def on_tasks_unchanged(self, records: Sequence[CompletedRecord]) -> None:
+        self._tell("on_tasks_unchanged", records)
 
     def on_stdout(self, task: TaskId, chunk: bytes) -> None:
         self._tell("on_stdout", task, chunk)

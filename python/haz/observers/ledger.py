@@ -6,6 +6,8 @@ from haz.events import RunObserver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from haz.errors import RunTaskError
     from haz.model import CancelledRecord, CompletedRecord, TaskId
 
@@ -22,6 +24,9 @@ class Ledger(RunObserver):
 
     def on_task_finished(self, task: TaskId, record: CompletedRecord, duration: float) -> None:  # noqa: ARG002
         self.durations[task] = duration
+
+    def on_tasks_unchanged(self, records: Sequence[CompletedRecord]) -> None:
+        self.durations.update(dict.fromkeys([record.task for record in records], 0.0))
 
     def on_task_errored(self, task: TaskId, error: RunTaskError, duration: float) -> None:  # noqa: ARG002
         self.durations[task] = duration

@@ -9,7 +9,7 @@ from haz.model import SignaledInFlight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from haz.errors import RunTaskError
     from haz.model import CancelledRecord, CompletedRecord, SkipRecord, TaskId, TaskRun
@@ -54,6 +54,10 @@ class OutputObserver(RunObserver, ABC):
 
     def on_task_finished(self, task: TaskId, record: CompletedRecord, duration: float) -> None:
         self._end(task, self._presenter.completed(task, record, duration))
+
+    def on_tasks_unchanged(self, records: Sequence[CompletedRecord]) -> None:
+        # One write for all: they may be thousands.
+        self._say("".join([self._presenter.completed(record.task, record, 0.0) for record in records]))
 
     def on_task_errored(self, task: TaskId, error: RunTaskError, duration: float) -> None:  # noqa: ARG002
         self._end(task, self._presenter.errored(task, error))

@@ -51,6 +51,11 @@ impl Blobs {
         self.root.join(OsStr::from_bytes(workspace_path.strip_prefix(b"/").unwrap_or(workspace_path)))
     }
 
+    /// Where a blob lies, or would.
+    pub fn path_of(&self, digest: &Digest) -> PathBuf {
+        self.blob(digest)
+    }
+
     fn blob(&self, digest: &Digest) -> PathBuf {
         let name = hex(digest);
         self.directory.join(&name[..2]).join(name)

@@ -2,7 +2,7 @@
 
 mod memo;
 mod past;
-mod stamp;
+pub(crate) mod stamp;
 mod survey;
 pub mod walk;
 
@@ -22,6 +22,7 @@ use crate::digest::{Algorithm, Digest, digest_bytes, open_regular};
 use crate::error::reason;
 use crate::glob::PatternSet;
 pub use memo::Memo;
+pub use stamp::now;
 pub use survey::{Seen, State};
 use walk::{Found, Kind, Links, Problem, Resolution, is_absence, resolve};
 
@@ -35,7 +36,7 @@ pub struct Tree {
 
 /// One input file.
 #[derive(Debug)]
-struct Row {
+pub(crate) struct Row {
     /// Workspace path, with its leading `/`.
     path: Vec<u8>,
     digest: Digest,
@@ -76,6 +77,25 @@ fn section<'a>(algorithm: Algorithm, rows: impl ExactSizeIterator<Item = &'a Row
     digest_bytes(&framed, algorithm)
 }
 
+/// Threads that read: `workers`, or for 0 as many as suit the machine.
+///
+/// # Errors
+/// They could not be started.
+pub fn threads(workers: usize) -> io::Result<rayon::ThreadPool> {
+    // More threads than cores pay while the page cache is cold and cost little when it is warm.
+    let choice = available_parallelism().map_or(4, |cores| cores.get().clamp(4, 16));
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(if workers == 0 { choice } else { workers })
+        .thread_name(|number| format!("haz-files-{number}"))
+        .build()
+        .map_err(io::Error::other)
+}
+
+/// The row of an input file; `path` without leading `/`.
+pub(crate) fn input_row(path: &[u8], digest: Digest, metadata: &Metadata) -> Row {
+    Row { path: [b"/", path].concat(), digest, executable: metadata.permissions().mode() & 0o100 != 0 }
+}
+
 impl Tree {
     /// `workers` is the number of reader threads, 0 for a choice that suits the machine. `stat_cache` is the file that
     /// carries digests from one process to the next.
@@ -89,13 +109,7 @@ impl Tree {
         workers: usize,
         stat_cache: Option<PathBuf>,
     ) -> io::Result<Self> {
-        // More threads than cores pay while the page cache is cold and cost little when it is warm.
-        let choice = available_parallelism().map_or(4, |cores| cores.get().clamp(4, 16));
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(if workers == 0 { choice } else { workers })
-            .thread_name(|number| format!("haz-files-{number}"))
-            .build()
-            .map_err(io::Error::other)?;
+        let pool = threads(workers)?;
         let memo = Arc::new(Memo::new(algorithm, stat_cache));
         let early = Arc::clone(&memo);
         pool.spawn(move || {
@@ -107,6 +121,21 @@ impl Tree {
     /// Run `work` in the background on the tree's own threads.
     pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
         self.pool.spawn(work);
+    }
+
+    /// Run `work` on the tree's own threads, and wait for it.
+    pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+
+    /// The workspace root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The digest of the section that these rows, sorted by path, make.
+    pub(crate) fn section(&self, rows: &[&Row]) -> Digest {
+        section(self.memo.algorithm(), rows.iter().copied())
     }
 
     /// The pattern lists that specs are numbers of.
@@ -121,7 +150,7 @@ impl Tree {
 
     /// Resolve and hash the files of these specs in one walk. Parallel on the current pool: `spawn` it.
     pub fn fingerprint(&self, specs: &[u32]) -> Vec<Inputs> {
-        let Resolution { found, problems } = resolve(&self.root, &self.patterns, specs, Links::Follow);
+        let Resolution { found, problems, .. } = resolve(&self.root, &self.patterns, specs, Links::Follow);
         let mut first: HashMap<u32, Problem> = HashMap::new();
         for (spec, problem) in problems {
             note(&mut first, spec, problem);
@@ -157,10 +186,7 @@ impl Tree {
     fn row(&self, file: &Found) -> Result<Option<Row>, Problem> {
         let on_disk = self.root.join(OsStr::from_bytes(&file.path));
         match digest_state(&self.memo, &on_disk, None) {
-            Ok((digest, metadata)) => {
-                let executable = metadata.permissions().mode() & 0o100 != 0;
-                Ok(Some(Row { path: [b"/", &file.path[..]].concat(), digest, executable }))
-            }
+            Ok((digest, metadata)) => Ok(Some(input_row(&file.path, digest, &metadata))),
             Err(error) if is_absence(&error) && !file.literal => Ok(None),
             Err(error) => {
                 let missing = is_absence(&error);

@@ -21,9 +21,11 @@ use crate::glob::{PatternSet, check_spec};
 
 /// A content-addressed store in one directory.
 #[pyclass(frozen, module = "haz._core")]
-struct Blobs {
-    inner: Arc<blobs::Blobs>,
-    tree: Arc<haz_core::tree::Tree>,
+pub struct Blobs {
+    /// The native store.
+    pub inner: Arc<blobs::Blobs>,
+    /// Whose digests it uses.
+    pub tree: Arc<haz_core::tree::Tree>,
     queue: EventQueue,
 }
 
@@ -140,7 +142,7 @@ fn collect_error<'py>(py: Python<'py>, error: CollectError, rows: &[Row]) -> PyR
     Ok((kind.name(), path, reason).into_pyobject(py)?.into_any())
 }
 
-fn row_of(row: &Bound<'_, PyTuple>) -> PyResult<Row> {
+pub fn row_of(row: &Bound<'_, PyTuple>) -> PyResult<Row> {
     let kind: String = row.get_item(0)?.extract()?;
     match kind.as_str() {
         "file" => {

@@ -1,6 +1,7 @@
 //! `haz._core`: the core's functions and classes as Python sees them. Thin on purpose.
 
 mod blobs;
+mod checkpoint;
 mod digest;
 mod error;
 mod events;
@@ -19,6 +20,7 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<events::Queue>()?;
     blobs::register(module)?;
+    checkpoint::register(module)?;
     digest::register(module)?;
     files::register(module)?;
     finished::register(module)?;

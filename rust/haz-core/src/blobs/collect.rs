@@ -68,7 +68,7 @@ impl Blobs {
         spec: u32,
         streams: Option<&[Stream; 2]>,
     ) -> Result<Vec<Row>, (CollectError, Vec<Row>)> {
-        let Resolution { found, problems } = resolve(&self.root, patterns, &[spec], Links::Keep);
+        let Resolution { found, problems, .. } = resolve(&self.root, patterns, &[spec], Links::Keep);
         let unresolved = problems.into_iter().map(|(_, problem)| {
             let kind = match problem.kind {
                 Kind::Resolve if problem.missing => CollectKind::NotProduced,

@@ -33,6 +33,18 @@ impl Stamp {
         }
     }
 
+    /// The same of what the system call answers.
+    #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "the types differ between systems")]
+    pub fn of_stat(found: &libc::stat) -> Self {
+        Self {
+            device: found.st_dev as u64,
+            inode: found.st_ino as u64,
+            size: found.st_size.cast_unsigned(),
+            modified: i128::from(found.st_mtime) * SECOND + i128::from(found.st_mtime_nsec),
+            changed: i128::from(found.st_ctime) * SECOND + i128::from(found.st_ctime_nsec),
+        }
+    }
+
     /// Whether a write after `now` is sure to change the stamp (git's rule for racily clean entries).
     pub fn is_settled(&self, now: i128) -> bool {
         let coarse = self.modified % SECOND == 0 && self.changed % SECOND == 0;
@@ -51,6 +63,7 @@ impl Stamp {
     }
 }
 
+/// The wall clock, in nanoseconds since the epoch.
 pub fn now() -> i128 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 
 use crate::blobs::PREFIX;
+use crate::checkpoint::facts;
 use crate::error::reason;
 use crate::glob::{Index, PatternSet, Scope};
 
@@ -80,6 +81,20 @@ pub struct Resolution {
     pub found: Vec<Found>,
     /// `(spec, problem)` in no order.
     pub problems: Vec<(u32, Problem)>,
+    /// What else the walk looked at, when it was asked to tell: while all of it and every found file stay as they are,
+    /// the same walk finds the same.
+    pub looks: Vec<Look>,
+}
+
+/// Something that decided what a walk found, without being a found file.
+#[derive(Debug)]
+pub struct Look {
+    /// What was learnt.
+    pub kind: facts::Kind,
+    /// Path as walked, without leading `/`.
+    pub path: Vec<u8>,
+    /// The specs that may find other files when this changes.
+    pub specs: Vec<u32>,
 }
 
 /// What no glob sees, wherever it is: our own and git's directories, and files that are being put in place.
@@ -89,11 +104,16 @@ pub(crate) fn is_private(name: &[u8]) -> bool {
 
 /// Resolve the specs that `selection` names against the disk. Runs on rayon's current pool.
 pub fn resolve(root: &Path, set: &PatternSet, selection: &[u32], links: Links) -> Resolution {
+    resolve_telling(root, set, selection, links, false)
+}
+
+/// The same; with `tell`, say also what the walk has looked at.
+pub fn resolve_telling(root: &Path, set: &PatternSet, selection: &[u32], links: Links, tell: bool) -> Resolution {
     let index = Index::new(set, selection.iter().copied());
     let mut collected = Collected::default();
     match fs::canonicalize(root) {
         Ok(real) => {
-            let walk = Walk { root, real, set, index: &index, links };
+            let walk = Walk { root, real, set, index: &index, links, tell };
             walk.globs(&mut collected);
             walk.literals(&mut collected);
         }
@@ -102,7 +122,7 @@ pub fn resolve(root: &Path, set: &PatternSet, selection: &[u32], links: Links) -
             collected.blame(every, b"", Kind::Resolve, &format!("cannot find the workspace: {}", reason(&error)));
         }
     }
-    let Collected { mut found, problems, .. } = collected;
+    let Collected { mut found, problems, looks, .. } = collected;
     found.par_sort_unstable_by(|one, other| one.path.cmp(&other.path));
     found.dedup_by(|later, first| {
         let same = later.path == first.path;
@@ -114,7 +134,7 @@ pub fn resolve(root: &Path, set: &PatternSet, selection: &[u32], links: Links) -
         }
         same
     });
-    Resolution { found, problems }
+    Resolution { found, problems, looks }
 }
 
 #[derive(Default)]
@@ -122,6 +142,7 @@ struct Collected {
     found: Vec<Found>,
     problems: Vec<(u32, Problem)>,
     directories: Vec<Directory>,
+    looks: Vec<Look>,
 }
 
 impl Collected {
@@ -134,6 +155,7 @@ impl Collected {
         self.found.append(&mut other.found);
         self.problems.append(&mut other.problems);
         self.directories.append(&mut other.directories);
+        self.looks.append(&mut other.looks);
         self
     }
 }
@@ -165,6 +187,7 @@ struct Walk<'a> {
     set: &'a PatternSet,
     index: &'a Index,
     links: Links,
+    tell: bool,
 }
 
 impl Walk<'_> {
@@ -192,6 +215,7 @@ impl Walk<'_> {
             level = std::mem::take(&mut part.directories);
             collected.found.append(&mut part.found);
             collected.problems.append(&mut part.problems);
+            collected.looks.append(&mut part.looks);
         }
     }
 
@@ -206,13 +230,23 @@ impl Walk<'_> {
         if let Some(names) = self.index.names_below(&directory.scope) {
             // Only these can lead on, so the directory need not even be readable.
             for name in names {
-                match fs::symlink_metadata(self.on_disk(&[&directory.path[..], name].concat())) {
-                    Ok(metadata) => self.meet(directory, name, metadata.file_type(), collected),
-                    Err(error) => self.forgive_absence(directory, &error, collected),
+                let path = [&directory.path[..], name].concat();
+                match fs::symlink_metadata(self.on_disk(&path)) {
+                    Ok(metadata) => {
+                        let is_directory = metadata.is_dir();
+                        let kind = if is_directory { facts::Kind::Leads } else { facts::Kind::Itself };
+                        self.note_name(kind, &path, name, directory, collected);
+                        self.meet(directory, name, metadata.file_type(), collected);
+                    }
+                    Err(error) => {
+                        self.note_name(facts::Kind::Absent, &path, name, directory, collected);
+                        self.forgive_absence(directory, &error, collected);
+                    }
                 }
             }
             return;
         }
+        self.note(facts::Kind::Content, &directory.path, directory, collected);
         let entries = match fs::read_dir(self.on_disk(&directory.path)) {
             Ok(entries) => entries,
             Err(error) => return self.forgive_absence(directory, &error, collected),
@@ -222,6 +256,28 @@ impl Walk<'_> {
                 Ok((name, file_type)) => self.meet(directory, name.as_bytes(), file_type, collected),
                 Err(error) => self.forgive_absence(directory, &error, collected),
             }
+        }
+    }
+
+    /// Remember to tell what a look at the one name has shown that leads on.
+    fn note_name(&self, kind: facts::Kind, path: &[u8], name: &[u8], directory: &Directory, collected: &mut Collected) {
+        if self.tell {
+            let below = [path, b"/"].concat();
+            let scope = self.index.enter(self.set, &directory.scope, &below, name);
+            // A directory that is looked into is known by what is found in it, or not found.
+            if kind != facts::Kind::Leads || !self.index.is_wanted(self.set, &scope, &below) {
+                let specs = self.index.specs_below(self.set, &scope, &below);
+                collected.looks.push(Look { kind, path: path.to_vec(), specs });
+            }
+        }
+    }
+
+    /// Remember to tell what a look at `path`, in this directory or the directory itself, has shown.
+    fn note(&self, kind: facts::Kind, path: &[u8], directory: &Directory, collected: &mut Collected) {
+        if self.tell {
+            let specs = self.index.specs_below(self.set, &directory.scope, &directory.path);
+            let path = path.strip_suffix(b"/").unwrap_or(path).to_vec();
+            collected.looks.push(Look { kind, path, specs });
         }
     }
 
@@ -279,6 +335,10 @@ impl Walk<'_> {
             return;
         }
         let on_disk = self.on_disk(&path);
+        // What a link leads to may change without a trace in the link's directory.
+        let leads = fs::metadata(&on_disk).is_ok();
+        let kind = if leads { facts::Kind::Leads } else { facts::Kind::Dangling };
+        self.note(kind, &path, directory, collected);
         let answer = fs::metadata(&on_disk).and_then(|metadata| Ok((metadata, fs::canonicalize(&on_disk)?)));
         let (metadata, real) = match answer {
             Ok(answer) => answer,

@@ -1,0 +1,152 @@
+"""The tasks that need no look: up to date when an earlier run ended, and nothing they rest on has changed since.
+
+`Checkpoint` in the core keeps the facts. This module decides which tasks may be recorded at all, and turns what still
+holds into the records that a lookup and a restore would have come to.
+"""
+
+from __future__ import annotations
+
+import os
+
+from haz import _core
+from haz.cache import formats
+from haz.cache.key import platform
+from haz.cache.manifest import FileRow
+from haz.errors import FileSystemError
+from haz.model import CompletedRecord, StreamHashes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from haz.cache.manifest import Manifest
+    from haz.graph import TaskGraph
+    from haz.model import TaskId, TaskSpec
+    from haz.outcome import RunGraphOutcome
+    from haz.run_task import RunContext
+
+    Content = tuple[bytes, bytes]
+
+# Streams are replayed from memory: a task that wrote more is looked up, and so is what would take the sum beyond.
+LONGEST_STREAM = 1 << 16
+MOST_REPLAYED = 16 << 20
+
+
+class Recall:
+    """The checkpoint of a workspace for one run.
+
+    `identity` is that of the configuration, `graph` the one of the whole workspace: tasks are recorded by their places
+    in it. `cache` is the cache directory.
+    """
+
+    def __init__(self, root: str, identity: bytes, graph: TaskGraph, cache: str, algorithm: str) -> None:
+        self._graph = graph
+        self._cache = cache
+        self._algorithm = algorithm
+        self._numbers = {task: number for number, task in enumerate(graph.nodes)}
+        whole = b"\0".join((identity, os.fsencode(cache), algorithm.encode(), platform().encode()))
+        self._checkpoint = _core.Checkpoint(root, f"{root}/{formats.CHECKPOINT}", _core.digest_bytes(whole))
+
+    def unchanged(
+        self, tasks: Sequence[TaskId], host: Mapping[str, str], open_blobs: Callable[[], _core.Blobs]
+    ) -> dict[TaskId, tuple[CompletedRecord, Content | None]]:
+        """Return the records of those tasks that need no look, with their streams where they wrote anything."""
+        if not len(self._checkpoint):
+            return {}
+        nodes = self._graph.nodes
+        wanted = [self._numbers[task] for task in tasks]
+        blobs: _core.Blobs | None = None
+        while True:
+            found: dict[TaskId, tuple[CompletedRecord, Content | None]] = {}
+            refused: set[int] = set()
+            replayed = 0
+            for number, key, streams, outputs in self._checkpoint.unchanged(wanted, host):
+                content: Content | None = None
+                if streams[1] or streams[3]:
+                    blobs = blobs or open_blobs()
+                    replayed += streams[1] + streams[3]
+                    content = self._streams(blobs, streams) if replayed <= MOST_REPLAYED else None
+                    if content is None:
+                        refused.add(number)
+                        continue
+                task = nodes[number]
+                hashes = StreamHashes(streams[0], streams[2])
+                record = CompletedRecord(task, "cache_hit", "succeeded", None, hashes, outputs, (), 1, key, False)
+                found[task] = record, content
+            if not refused:
+                return found if _are_disjoint(found) else {}
+            # What comes after them has to be looked up as well.
+            wanted = [number for number in wanted if number not in refused]
+
+    def _streams(self, blobs: _core.Blobs, streams: tuple[bytes, int, bytes, int]) -> Content | None:
+        contents = []
+        for digest, size in (streams[:2], streams[2:]):
+            if size > LONGEST_STREAM:
+                return None
+            try:
+                content = blobs.read(digest, 0, size) if size else b""
+            except FileSystemError:
+                return None
+            if size and _core.digest_bytes(content, self._algorithm) != digest:
+                return None
+            contents.append(content)
+        return contents[0], contents[1]
+
+    def record(self, ctx: RunContext, blobs: _core.Blobs, outcome: RunGraphOutcome) -> None:
+        """Write down what this run found or left up to date. Trouble costs the next run time, and is not told."""
+        if outcome.invariant_violations:
+            return
+        candidates = [self._candidate(ctx, task, entry) for task, entry in (ctx.kept or {}).items()]
+        try:
+            if candidates:
+                self._checkpoint.record(blobs, candidates, ctx.host)
+        except FileSystemError:
+            return
+
+    def _candidate(self, ctx: RunContext, task: TaskId, kept: Kept) -> tuple[Any, ...]:
+        graph, numbers = self._graph, self._numbers
+        key, inputs, streams, rows = kept
+        environment = ctx.specs[task].environment
+        names = sorted(set(environment.from_host).difference(name for name, _ in environment.override))
+        hard = [numbers[other] for other in graph.hard_predecessors[task]]
+        soft = [numbers[other] for other in graph.soft_predecessors[task]]
+        lists = (ctx.input_specs[task], ctx.output_specs[task])
+        entry = formats.entry_path(self._cache, self._algorithm, key)
+        return numbers[task], lists, (hard, soft), names, key, inputs, entry, streams, rows
+
+
+def _are_disjoint(found: Mapping[TaskId, tuple[CompletedRecord, Content | None]]) -> bool:
+    """Whether each output has one writer; else the run has to find out who was first (EXEC-020)."""
+    paths = [path for record, _ in found.values() for path in record.materialised_outputs]
+    return len(set(paths)) == len(paths)
+
+
+if TYPE_CHECKING:
+    Kept = tuple[bytes, bytes, list[tuple[bytes, int]], list[tuple[Any, ...]]]
+
+
+def kept(manifest: Manifest) -> Kept | None:
+    """Return what a checkpoint needs of an entry: key, digest of the inputs in it, streams, and rows of outputs.
+
+    None when the parts of the key, which nothing else rests on, were altered.
+    """
+    try:
+        inputs = bytes.fromhex(manifest.parts["inputs"]["digest"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if len(inputs) != len(manifest.key):
+        return None
+    rows: list[tuple[Any, ...]] = [
+        ("file", row.path, row.digest, row.size, row.mode)
+        if isinstance(row, FileRow)
+        else ("symlink", row.path, row.target)
+        for row in manifest.outputs
+    ]
+    streams = [(manifest.stdout.digest, manifest.stdout.size), (manifest.stderr.digest, manifest.stderr.size)]
+    return manifest.key, inputs, streams, rows
+
+
+def is_recallable(spec: TaskSpec) -> bool:
+    """Whether files, variables and predecessors are all that the key is made of."""
+    return spec.cache and not spec.persistent and not spec.gitignore and not spec.tools

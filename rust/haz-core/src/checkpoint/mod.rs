@@ -1,0 +1,291 @@
+//! Which tasks were up to date when an earlier run ended, and the facts that prove it for as long as they hold.
+//!
+//! A run with nothing to do asks the disk one question for each file and directory that any key was made of, instead of
+//! walking, matching, hashing and reading manifests. It is a shortcut only: a task whose facts do not all hold, or of which
+//! nothing is recorded, is looked up as ever.
+
+pub mod facts;
+mod record;
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::ptr;
+
+use rayon::prelude::*;
+
+use crate::digest::{Algorithm, Digest, digest_bytes};
+use facts::{Facts, Root};
+pub use record::{Candidate, record};
+
+const MAGIC: &[u8; 8] = b"haz-ckp1";
+const TRAILER: usize = 32;
+const DAY: i128 = 86_400 * 1_000_000_000;
+
+/// A task that was up to date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its number in the graph that the identity stands for.
+    pub number: u32,
+    /// Its cache key.
+    pub key: Digest,
+    /// Digest and size of both streams.
+    pub streams: [(Digest, u64); 2],
+    /// Workspace paths of its outputs.
+    pub outputs: Vec<OsString>,
+    /// Its direct hard predecessors.
+    hard: Vec<u32>,
+    /// Its direct soft predecessors.
+    soft: Vec<u32>,
+    /// Which variables its key was made of.
+    variables: u32,
+    /// What must hold; the first is the entry in the store.
+    facts: Vec<u32>,
+}
+
+/// Names of variables of the invoking environment, and the digest of their values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Variables {
+    names: Vec<OsString>,
+    digest: Digest,
+}
+
+/// What an earlier run has left.
+#[derive(Default)]
+pub struct Checkpoint {
+    facts: Facts,
+    variables: Vec<Variables>,
+    tasks: Vec<Task>,
+}
+
+impl Checkpoint {
+    /// Read the file. Empty where it is absent, torn, altered, or of another identity: configuration, platform, version.
+    pub fn load(file: &Path, identity: &Digest) -> Self {
+        fs::read(file).ok().and_then(|bytes| Self::decode(&bytes, identity)).unwrap_or_default()
+    }
+
+    fn decode(bytes: &[u8], identity: &Digest) -> Option<Self> {
+        let body = bytes.len().checked_sub(TRAILER)?;
+        if digest_bytes(&bytes[..body], Algorithm::Blake3) != bytes[body..] {
+            return None;
+        }
+        let mut reader = Reader(&bytes[..body]);
+        if reader.take(8)? != MAGIC || reader.take(32)? != identity {
+            return None;
+        }
+        let facts = Facts::decode(reader.bytes()?.to_vec())?;
+        let variables = reader.list(|reader| {
+            Some(Variables { names: reader.list(|reader| reader.text())?, digest: reader.digest()? })
+        })?;
+        let tasks = reader.list(|reader| {
+            Some(Task {
+                number: reader.number()?,
+                key: reader.digest()?,
+                streams: [(reader.digest()?, reader.long()?), (reader.digest()?, reader.long()?)],
+                outputs: reader.list(|reader| reader.text())?,
+                hard: reader.list(Reader::number)?,
+                soft: reader.list(Reader::number)?,
+                variables: reader.number().filter(|group| (*group as usize) < variables.len())?,
+                facts: reader.list(|reader| reader.number().filter(|fact| (*fact as usize) < facts.len()))?,
+            })
+        })?;
+        reader.0.is_empty().then_some(Self { facts, variables, tasks })
+    }
+
+    fn encode(&self, identity: &Digest) -> Vec<u8> {
+        let mut writer = Writer(Vec::with_capacity(self.facts.bytes().len() + self.tasks.len() * 400));
+        writer.0.extend(MAGIC);
+        writer.0.extend(identity);
+        writer.bytes(self.facts.bytes());
+        writer.list(&self.variables, |writer, group| {
+            writer.list(&group.names, |writer, name| writer.bytes(name.as_bytes()));
+            writer.0.extend(group.digest);
+        });
+        writer.list(&self.tasks, |writer, task| {
+            writer.number(task.number);
+            writer.0.extend(task.key);
+            for (digest, size) in &task.streams {
+                writer.0.extend(digest);
+                writer.0.extend(size.to_le_bytes());
+            }
+            writer.list(&task.outputs, |writer, path| writer.bytes(path.as_bytes()));
+            writer.list(&task.hard, |writer, number| writer.number(*number));
+            writer.list(&task.soft, |writer, number| writer.number(*number));
+            writer.number(task.variables);
+            writer.list(&task.facts, |writer, number| writer.number(*number));
+        });
+        let trailer = digest_bytes(&writer.0, Algorithm::Blake3);
+        writer.0.extend(trailer);
+        writer.0
+    }
+
+    /// How many tasks are recorded.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Whether nothing is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Those of the `wanted` tasks that are still up to date, and all that they must come after as well; in the order of
+    /// `wanted`. `host` is the invoking environment. Parallel on the current pool.
+    ///
+    /// The entries of the answer are noted as used, to the day, for the collection of what nobody uses.
+    pub fn unchanged(&self, root: &Root, wanted: &[u32], host: &HashMap<OsString, OsString>) -> Vec<&Task> {
+        let place: HashMap<u32, usize> = self.tasks.iter().enumerate().map(|(at, task)| (task.number, at)).collect();
+        let same_values: Vec<bool> =
+            self.variables.iter().map(|group| values(&group.names, host) == group.digest).collect();
+        let mut holds = vec![false; self.tasks.len()];
+        let mut in_run = vec![false; self.tasks.len()];
+        let mut asked = vec![false; self.facts.len()];
+        for at in wanted.iter().filter_map(|number| place.get(number).copied()) {
+            in_run[at] = true;
+            holds[at] = same_values[self.tasks[at].variables as usize];
+            if holds[at] {
+                self.tasks[at].facts.iter().for_each(|fact| asked[*fact as usize] = true);
+            }
+        }
+        let ask = |(fact, asked): (usize, bool)| if asked { self.facts.holds(root, fact, &[]) } else { None };
+        let answers: Vec<Option<i128>> = asked.into_par_iter().enumerate().with_min_len(128).map(ask).collect();
+        for (at, task) in self.tasks.iter().enumerate() {
+            holds[at] = holds[at] && task.facts.iter().all(|fact| answers[*fact as usize].is_some());
+        }
+        self.fell(&place, wanted, &mut holds);
+        let now = crate::tree::stamp::now();
+        let found: Vec<usize> = wanted.iter().filter_map(|number| place.get(number).copied()).collect();
+        let found: Vec<&Task> = found.into_iter().filter(|at| holds[*at]).map(|at| &self.tasks[at]).collect();
+        for task in &found {
+            let Some(entry) = task.facts.first() else { continue };
+            if answers[*entry as usize].is_some_and(|used| now - used > DAY) {
+                self.note_use(root, *entry as usize);
+            }
+        }
+        found
+    }
+
+    /// Take out what comes after something that does not hold, by hard edges, or soft ones within the run.
+    fn fell(&self, place: &HashMap<u32, usize>, wanted: &[u32], holds: &mut [bool]) {
+        let in_run: std::collections::HashSet<u32> = wanted.iter().copied().collect();
+        let mut after: HashMap<u32, Vec<usize>> = HashMap::new();
+        let mut fallen: Vec<u32> = Vec::new();
+        for (at, task) in self.tasks.iter().enumerate() {
+            let soft = task.soft.iter().filter(|number| in_run.contains(number));
+            for before in task.hard.iter().chain(soft) {
+                if place.get(before).is_some_and(|before| holds[*before]) {
+                    after.entry(*before).or_default().push(at);
+                } else if std::mem::replace(&mut holds[at], false) {
+                    fallen.push(task.number);
+                }
+            }
+        }
+        while let Some(number) = fallen.pop() {
+            for at in after.remove(&number).unwrap_or_default() {
+                if std::mem::replace(&mut holds[at], false) {
+                    fallen.push(self.tasks[at].number);
+                }
+            }
+        }
+    }
+
+    /// A store that cannot be written to is collected by nobody, so that the date does not matter there.
+    fn note_use(&self, root: &Root, entry: usize) {
+        // SAFETY: an open descriptor and a C string; no times means now.
+        unsafe { libc::utimensat(root.as_fd().as_raw_fd(), self.facts.path(entry).as_ptr(), ptr::null(), 0) };
+    }
+}
+
+/// The digest of the values of some variables; one that is not set differs from an empty one.
+fn values(names: &[OsString], host: &HashMap<OsString, OsString>) -> Digest {
+    let mut writer = Writer(Vec::new());
+    for name in names {
+        writer.bytes(name.as_bytes());
+        match host.get(name) {
+            Some(value) => writer.bytes(&[b"=", value.as_bytes()].concat()),
+            None => writer.bytes(b""),
+        }
+    }
+    digest_bytes(&writer.0, Algorithm::Blake3)
+}
+
+/// Numbers are little-endian, everything of varying length has its length before it.
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn number(&mut self, number: u32) {
+        self.0.extend(number.to_le_bytes());
+    }
+
+    /// Lengths fit: what is written was in memory, of a workspace that has fewer files than that.
+    fn length(&mut self, length: usize) {
+        self.number(u32::try_from(length).unwrap_or(u32::MAX));
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.0.extend(bytes);
+    }
+
+    fn list<T>(&mut self, rows: &[T], write: impl Fn(&mut Self, &T)) {
+        self.length(rows.len());
+        rows.iter().for_each(|row| write(self, row));
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
+    }
+
+    fn long(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+
+    fn digest(&mut self) -> Option<Digest> {
+        self.take(32)?.try_into().ok()
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.number()?;
+        self.take(usize::try_from(length).ok()?)
+    }
+
+    fn text(&mut self) -> Option<OsString> {
+        Some(OsString::from_vec(self.bytes()?.to_vec()))
+    }
+
+    fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = self.number()? as usize;
+        // Every row has at least a length: a count beyond that is none, and nothing is reserved for it.
+        if count > self.0.len() / 4 {
+            return None;
+        }
+        (0..count).map(|_| read(self)).collect()
+    }
+}
+
+/// A workspace path as the walk names it, without leading `/`.
+fn relative(path: &OsStr) -> &[u8] {
+    let bytes = path.as_bytes();
+    bytes.strip_prefix(b"/").unwrap_or(bytes)
+}
+
+/// What facts about a file of the store start from: relative to the workspace root where it lies below, else absolute.
+fn place_of(root: &Path, path: &Path) -> Vec<u8> {
+    path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests;

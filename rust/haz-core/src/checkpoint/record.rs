@@ -1,0 +1,254 @@
+//! Asking for the facts that prove tasks up to date, and writing them down.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::facts::{Fact, Facts, Kind, Root};
+use super::{Checkpoint, Task, Variables, place_of, relative, values};
+use crate::blobs::{Blobs, Row, publish};
+use crate::digest::Digest;
+use crate::error::FsError;
+use crate::tree::stamp::{Stamp, now};
+use crate::tree::walk::{Found, Links, Look, Resolution, resolve_telling};
+use crate::tree::{self, Tree, digest_state};
+
+/// A task that is said to be up to date: its entry is in the store and its outputs are in place.
+pub struct Candidate {
+    /// Its number in the graph that the identity stands for.
+    pub number: u32,
+    /// Its patterns, as numbers of the tree's lists.
+    pub inputs: u32,
+    /// The same of its outputs.
+    pub outputs: u32,
+    /// Its direct hard predecessors.
+    pub hard: Vec<u32>,
+    /// Its direct soft predecessors.
+    pub soft: Vec<u32>,
+    /// The variables of the invoking environment that its key was made of.
+    pub names: Vec<OsString>,
+    /// Its cache key.
+    pub key: Digest,
+    /// The digest of the inputs in that key.
+    pub input_digest: Digest,
+    /// Its entry in the store.
+    pub entry: PathBuf,
+    /// Digest and size of both streams.
+    pub streams: [(Digest, u64); 2],
+    /// What the entry says of its outputs.
+    pub rows: Vec<Row>,
+}
+
+/// Facts by what they ask, each once.
+#[derive(Default)]
+struct Book {
+    bytes: Vec<u8>,
+    known: HashMap<Vec<u8>, u32>,
+}
+
+impl Book {
+    fn add(&mut self, fact: &[u8]) -> u32 {
+        let fresh = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        let Self { bytes, known } = self;
+        *known.entry(fact.to_vec()).or_insert_with(|| {
+            bytes.extend(fact);
+            fresh
+        })
+    }
+}
+
+/// What one kind of pattern lists, inputs or outputs, came to: the facts of each list, none for one that proves nothing.
+type Proofs = Vec<Option<Vec<u32>>>;
+
+/// Look at everything that the candidates rest on, and write down those that are as they are said to be, beside the
+/// `kept` tasks of the checkpoint before. Answers how many are new; the file is left alone when none is.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn record(
+    file: &Path,
+    identity: &Digest,
+    tree: &Tree,
+    blobs: &Blobs,
+    candidates: &[Candidate],
+    before: &Checkpoint,
+    host: &HashMap<OsString, OsString>,
+) -> Result<usize, FsError> {
+    tree.install(|| {
+        let Ok(root) = Root::new(tree.root()) else { return Ok(0) };
+        let observer = Observer { tree, root, now: now() };
+        let mut book = Book::default();
+        let replaced: std::collections::HashSet<u32> = candidates.iter().map(|candidate| candidate.number).collect();
+        let mut next = Checkpoint::default();
+        for task in before.tasks.iter().filter(|task| !replaced.contains(&task.number)) {
+            let facts = task.facts.iter().map(|fact| book.add(before.facts.get(*fact as usize))).collect();
+            let variables = group(&mut next.variables, &before.variables[task.variables as usize]);
+            next.tasks.push(Task { facts, variables, ..task.clone() });
+        }
+        let inputs = observer.inputs(candidates, &mut book);
+        let outputs = observer.outputs(candidates, &mut book);
+        let mut fresh = 0;
+        for ((candidate, inputs), outputs) in candidates.iter().zip(inputs).zip(outputs) {
+            let (Some(inputs), Some(outputs)) = (inputs, outputs) else { continue };
+            let Some(mut facts) = observer.kept(candidate, blobs, &mut book) else { continue };
+            facts.extend(inputs.into_iter().chain(outputs));
+            let digest = values(&candidate.names, host);
+            let variables = group(&mut next.variables, &Variables { names: candidate.names.clone(), digest });
+            next.tasks.push(Task {
+                number: candidate.number,
+                key: candidate.key,
+                streams: candidate.streams,
+                outputs: candidate.rows.iter().map(|row| OsStr::from_bytes(row.path()).to_owned()).collect(),
+                hard: candidate.hard.clone(),
+                soft: candidate.soft.clone(),
+                variables,
+                facts,
+            });
+            fresh += 1;
+        }
+        if fresh > 0 {
+            next.facts = Facts::decode(book.bytes).unwrap_or_default();
+            publish(file, &next.encode(identity))?;
+        }
+        Ok(fresh)
+    })
+}
+
+fn group(groups: &mut Vec<Variables>, wanted: &Variables) -> u32 {
+    let known = groups.iter().position(|group| group == wanted);
+    let place = known.unwrap_or_else(|| {
+        groups.push(wanted.clone());
+        groups.len() - 1
+    });
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+struct Observer<'a> {
+    tree: &'a Tree,
+    root: Root,
+    now: i128,
+}
+
+impl Observer<'_> {
+    fn on_disk(&self, path: &[u8]) -> PathBuf {
+        self.tree.root().join(OsStr::from_bytes(path))
+    }
+
+    /// Prove that the inputs still have the digests that are in the keys.
+    fn inputs(&self, candidates: &[Candidate], book: &mut Book) -> Proofs {
+        let lists: Vec<u32> = candidates.iter().map(|candidate| candidate.inputs).collect();
+        let (found, mut proofs) = self.walk(&lists, Links::Follow, book);
+        let look = |file: &Found| {
+            let (digest, metadata) = digest_state(self.tree.memo(), &self.on_disk(&file.path), None).ok()?;
+            let fact = Fact::seen(Kind::Content, &file.path, &Stamp::of(&metadata), self.now)?;
+            Some((tree::input_row(&file.path, digest, &metadata), fact))
+        };
+        let seen: Vec<_> = found.par_iter().with_max_len(64).map(look).collect();
+        let mut rows: Vec<Vec<&tree::Row>> = vec![Vec::new(); lists.len()];
+        for (file, seen) in found.iter().zip(&seen) {
+            note(&mut proofs, &file.specs, seen.as_ref().map(|(_, fact)| fact), book);
+            if let Some((row, _)) = seen {
+                file.specs.iter().for_each(|list| rows[*list as usize].push(row));
+            }
+        }
+        for ((proof, rows), candidate) in proofs.iter_mut().zip(rows).zip(candidates) {
+            if proof.is_some() && self.tree.section(&rows) != candidate.input_digest {
+                *proof = None;
+            }
+        }
+        proofs
+    }
+
+    /// Prove that the outputs are those of the entry, and that no others match.
+    fn outputs(&self, candidates: &[Candidate], book: &mut Book) -> Proofs {
+        let lists: Vec<u32> = candidates.iter().map(|candidate| candidate.outputs).collect();
+        let (found, mut proofs) = self.walk(&lists, Links::Keep, book);
+        let rows: Vec<HashMap<&[u8], &Row>> = candidates
+            .iter()
+            .map(|candidate| candidate.rows.iter().map(|row| (relative(OsStr::from_bytes(row.path())), row)).collect())
+            .collect();
+        let look = |file: &Found| {
+            let wanted: Vec<_> = file.specs.iter().map(|list| rows[*list as usize].get(&file.path[..])).collect();
+            let (first, others) = wanted.split_first()?;
+            let row = (*first)?;
+            if others.iter().any(|other| *other != *first) || !self.is_in_place(row, &file.path) {
+                return None;
+            }
+            let metadata = fs::symlink_metadata(self.on_disk(&file.path)).ok()?;
+            Fact::seen(Kind::Itself, &file.path, &Stamp::of(&metadata), self.now)
+        };
+        let seen: Vec<Option<Fact>> = found.par_iter().with_max_len(64).map(look).collect();
+        let mut counts = vec![0; lists.len()];
+        for (file, fact) in found.iter().zip(&seen) {
+            note(&mut proofs, &file.specs, fact.as_ref(), book);
+            file.specs.iter().for_each(|list| counts[*list as usize] += 1);
+        }
+        for ((proof, count), candidate) in proofs.iter_mut().zip(counts).zip(candidates) {
+            if count != candidate.rows.len() {
+                *proof = None;
+            }
+        }
+        proofs
+    }
+
+    fn is_in_place(&self, row: &Row, path: &[u8]) -> bool {
+        let on_disk = self.on_disk(path);
+        match row {
+            Row::File { digest, mode, .. } => {
+                let Ok(found) = fs::symlink_metadata(&on_disk) else { return false };
+                found.is_file()
+                    && found.permissions().mode() & 0o7777 == *mode
+                    && digest_state(self.tree.memo(), &on_disk, None).is_ok_and(|(actual, _)| actual == *digest)
+            }
+            Row::Symlink { target, .. } => {
+                fs::read_link(&on_disk).is_ok_and(|actual| actual.as_os_str().as_bytes() == *target)
+            }
+        }
+    }
+
+    /// Resolve lists of patterns, with facts for all that the walk looked at.
+    fn walk(&self, lists: &[u32], links: Links, book: &mut Book) -> (Vec<Found>, Proofs) {
+        let Resolution { found, problems, looks } =
+            resolve_telling(self.tree.root(), self.tree.patterns(), lists, links, true);
+        let mut proofs: Proofs = vec![Some(Vec::new()); lists.len()];
+        problems.iter().for_each(|(list, _)| proofs[*list as usize] = None);
+        let ask = |look: &Look| Fact::ask(&self.root, look.kind, &look.path, &[], self.now);
+        let asked: Vec<Option<Fact>> = looks.par_iter().with_max_len(64).map(ask).collect();
+        for (look, fact) in looks.iter().zip(&asked) {
+            note(&mut proofs, &look.specs, fact.as_ref(), book);
+        }
+        (found, proofs)
+    }
+
+    /// The facts of the entry and of what it needs.
+    fn kept(&self, candidate: &Candidate, blobs: &Blobs, book: &mut Book) -> Option<Vec<u32>> {
+        let mut paths = vec![candidate.entry.clone()];
+        paths.extend(candidate.streams.iter().map(|(digest, _)| blobs.path_of(digest)));
+        for row in &candidate.rows {
+            if let Row::File { digest, .. } = row {
+                paths.push(blobs.path_of(digest));
+            }
+        }
+        let ask = |path: &PathBuf| {
+            Fact::ask(&self.root, Kind::Kept, &place_of(self.tree.root(), path), &[], self.now)
+        };
+        paths.iter().map(|path| Some(book.add(ask(path)?.bytes()))).collect()
+    }
+}
+
+/// Add a fact to the proofs of some lists; without one they prove nothing.
+fn note(proofs: &mut Proofs, lists: &[u32], fact: Option<&Fact>, book: &mut Book) {
+    let number = fact.map(|fact| book.add(fact.bytes()));
+    for list in lists {
+        let proof = &mut proofs[*list as usize];
+        match (number, &mut *proof) {
+            (Some(number), Some(facts)) => facts.push(number),
+            (_, proof) => *proof = None,
+        }
+    }
+}

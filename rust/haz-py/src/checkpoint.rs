@@ -1,0 +1,141 @@
+//! Checkpoints for Python.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use haz_core::checkpoint::facts::{Fact, Facts, Kind, Root};
+use haz_core::checkpoint::{self, Candidate};
+use haz_core::digest::Digest;
+use haz_core::tree::{now, threads};
+
+use crate::blobs::{Blobs, row_of};
+use crate::error::file_system_error;
+use crate::glob::check_spec;
+
+type Streams = [(Digest, u64); 2];
+type Lists = (u32, u32);
+type Edges = (Vec<u32>, Vec<u32>);
+type Described<'py> = (u32, Lists, Edges, Vec<OsString>, Digest, Digest, PathBuf, Streams, Vec<Bound<'py, PyTuple>>);
+
+/// What an earlier run has left in a file.
+#[pyclass(frozen, module = "haz._core")]
+struct Checkpoint {
+    root: PathBuf,
+    file: PathBuf,
+    identity: Digest,
+    inner: checkpoint::Checkpoint,
+}
+
+#[pymethods]
+impl Checkpoint {
+    #[new]
+    fn new(py: Python<'_>, root: PathBuf, file: PathBuf, identity: Digest) -> Self {
+        let inner = py.detach(|| checkpoint::Checkpoint::load(&file, &identity));
+        Self { root, file, identity, inner }
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.len()
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
+    fn unchanged<'py>(
+        &self,
+        py: Python<'py>,
+        tasks: Vec<u32>,
+        host: HashMap<OsString, OsString>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        let Ok(root) = Root::new(&self.root) else { return Ok(list) };
+        let found = py.detach(|| Ok::<_, PyErr>(threads(0)?.install(|| self.inner.unchanged(&root, &tasks, &host))))?;
+        // Most streams are empty, and equal digests are one object.
+        let mut known: HashMap<Digest, Bound<'py, PyBytes>> = HashMap::new();
+        let mut bytes = |digest: &Digest| known.entry(*digest).or_insert_with(|| PyBytes::new(py, digest)).clone();
+        for task in found {
+            let [(stdout, stdout_size), (stderr, stderr_size)] = &task.streams;
+            let streams = (bytes(stdout), stdout_size, bytes(stderr), stderr_size);
+            let outputs = PyTuple::new(py, &task.outputs)?;
+            list.append((task.number, PyBytes::new(py, &task.key), streams, outputs))?;
+        }
+        Ok(list)
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
+    fn record(
+        &self,
+        py: Python<'_>,
+        blobs: &Bound<'_, Blobs>,
+        candidates: Vec<Described<'_>>,
+        host: HashMap<OsString, OsString>,
+    ) -> PyResult<usize> {
+        let Blobs { inner: blobs, tree, .. } = blobs.get();
+        let candidates = candidates
+            .into_iter()
+            .map(|(number, (inputs, outputs), (hard, soft), names, key, input_digest, entry, streams, rows)| {
+                check_spec(tree.patterns(), inputs)?;
+                check_spec(tree.patterns(), outputs)?;
+                let rows = rows.iter().map(row_of).collect::<PyResult<_>>()?;
+                Ok(Candidate { number, inputs, outputs, hard, soft, names, key, input_digest, entry, streams, rows })
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        py.detach(|| checkpoint::record(&self.file, &self.identity, tree, blobs, &candidates, &self.inner, &host))
+            .map_err(|error| file_system_error(&error))
+    }
+}
+
+fn kind_of(name: &str) -> PyResult<Kind> {
+    match name {
+        "content" => Ok(Kind::Content),
+        "itself" => Ok(Kind::Itself),
+        "absent" => Ok(Kind::Absent),
+        "leads" => Ok(Kind::Leads),
+        "places" => Ok(Kind::Places),
+        _ => Err(PyValueError::new_err(format!("unknown kind of fact {name:?}"))),
+    }
+}
+
+/// Ask the disk, and keep the answers.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
+fn ask_facts<'py>(
+    py: Python<'py>,
+    root: PathBuf,
+    questions: Vec<(String, OsString)>,
+    names: Vec<OsString>,
+) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    use std::os::unix::ffi::OsStrExt;
+    let questions =
+        questions.into_iter().map(|(kind, path)| Ok((kind_of(&kind)?, path))).collect::<PyResult<Vec<_>>>()?;
+    let bytes = py.detach(|| {
+        let root = Root::new(&root).ok()?;
+        let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let now = now();
+        let facts = questions.iter().map(|(kind, path)| Fact::ask(&root, *kind, path.as_bytes(), &names, now));
+        facts.map(|fact| fact.map(|fact| fact.bytes().to_vec())).collect::<Option<Vec<_>>>().map(|rows| rows.concat())
+    });
+    Ok(bytes.map(|bytes| PyBytes::new(py, &bytes)))
+}
+
+/// Whether the disk still gives the same answers.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
+fn facts_hold(py: Python<'_>, root: PathBuf, facts: Vec<u8>, names: Vec<OsString>) -> PyResult<bool> {
+    use std::os::unix::ffi::OsStrExt;
+    py.detach(|| {
+        let (Ok(root), Some(facts)) = (Root::new(&root), Facts::decode(facts)) else { return Ok(false) };
+        let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        Ok(threads(0)?.install(|| facts.all_hold(&root, &names)))
+    })
+}
+
+/// Add this file's functions and classes to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(ask_facts, module)?)?;
+    module.add_function(wrap_pyfunction!(facts_hold, module)?)?;
+    module.add_class::<Checkpoint>()
+}
