@@ -435,22 +435,26 @@ class Checkpoint:
             ]
         ],
         host: Mapping[str, str],
+        at: int | None = None,
     ) -> int:
         """Write the file anew: what it held, and those of the candidates that prove to be up to date.
 
         A candidate is its number, the numbers of its input and output lists in the patterns of the store's tree, its direct hard and
         soft predecessors, the host variables in its key, key, digest of its inputs, path of its entry, `(digest, size)`
         of both streams, and the rows of its outputs as `Blobs.restore` takes them.
-        What was written in the last two seconds proves nothing yet. Returns how many are new; without any the file is
+        What was written in the last two seconds before `at` (nanoseconds since the epoch; None: now) proves nothing yet. Returns how many are new; without any the file is
         left alone. Raises `FileSystemError`.
         """
 
-def ask_facts(root: str, questions: Sequence[tuple[str, str]], names: Sequence[str]) -> bytes | None:
+def ask_facts(
+    root: str, questions: Sequence[tuple[str, str]], names: Sequence[str], at: int | None = None
+) -> bytes | None:
     """Ask the disk, and keep the answers for `facts_hold`. None when one of them proves nothing, or not yet.
 
     A question is a kind and a path, relative to `root`, or absolute: `content` (the state of a file, links followed, or of
     the names in a directory), `itself` (the same of a link), `absent`, `leads` (which file or directory is there), and
     `places` (the directories and links in a directory, and which of `names`). Raises `ValueError` for other kinds.
+    `at` as for `Checkpoint.record`.
     """
 
 def facts_hold(root: str, facts: bytes, names: Sequence[str]) -> bool:

@@ -25,7 +25,7 @@ class RunObserver:
         """Once per task, at its first admission, before any cache work."""
 
     def on_tasks_unchanged(self, records: Sequence[CompletedRecord]) -> None:
-        """Tell of hits without output, in the order in which they count as done. As if each had started and finished."""
+        """Tell of hits without output, in order: as if each had started and finished."""
         for record in records:
             self.on_task_started(record.task)
             self.on_task_finished(record.task, record, 0.0)

@@ -1,7 +1,7 @@
 """The configuration of a workspace as it was understood last: read, validated, and its graph built.
 
 `<root>/.haz/state/workspace-v1` holds it together with the facts about the disk that it follows from: which files and
-directories were read, and in which state they were. While all of them hold, no file of the configuration has to be read.
+directories were read, and in which state they were. While all of them hold, no file of it has to be read.
 Only what a run leaves is believed, only by the same version of haz and Python, and only as a whole.
 """
 
@@ -90,7 +90,7 @@ def save(root: Root, version: str, facts: bytes, workspace: Workspace, graph: Ta
 
 
 def _made_for(root: Root, version: str) -> tuple[object, ...]:
-    return (root.path, root.explicit, version, sys.version, tuple((r.__name__, r._fields) for r in _RECORDS))  # noqa: SLF001 - a record changed is another format
+    return (root.path, root.explicit, version, sys.version, tuple((r.__name__, r._fields) for r in _RECORDS))
 
 
 # --- Values ----------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def _kept(workspace: Workspace, graph: TaskGraph) -> dict[str, Any]:
 def _restored(root: Root, kept: dict[str, Any]) -> tuple[Workspace, TaskGraph]:
     projects: dict[str, ProjectSpec] = {}
     encoded: dict[TaskId, bytes] = {}
-    for name, place, tags, origin, description, tasks in kept["projects"]:
+    for name, *_, tasks in kept["projects"]:
         for task, body in tasks:
             encoded[TaskId(name, task)] = body
     specs = Specs(encoded, lambda body: unpacked(marshal.loads(body)), _Patterns(kept["patterns"]))  # noqa: S302 - as above
@@ -226,7 +226,7 @@ class Tasks(TaskMapping):
         return {name: self[name] for name in self._names}
 
     def __eq__(self, other: object) -> bool:
-        return self._all() == (other._all() if isinstance(other, Tasks) else other)  # noqa: SLF001 - of its own kind
+        return self._all() == (other._all() if isinstance(other, Tasks) else other)
 
     __hash__ = None  # type: ignore[assignment]
 

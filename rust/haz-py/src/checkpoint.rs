@@ -1,6 +1,6 @@
 //! Checkpoints for Python.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -48,7 +48,7 @@ impl Checkpoint {
         &self,
         py: Python<'py>,
         tasks: Vec<u32>,
-        host: HashMap<OsString, OsString>,
+        host: BTreeMap<OsString, OsString>,
     ) -> PyResult<Bound<'py, PyList>> {
         let list = PyList::empty(py);
         let Ok(root) = Root::new(&self.root) else { return Ok(list) };
@@ -65,13 +65,15 @@ impl Checkpoint {
         Ok(list)
     }
 
+    #[pyo3(signature = (blobs, candidates, host, at=None))]
     #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
     fn record(
         &self,
         py: Python<'_>,
         blobs: &Bound<'_, Blobs>,
         candidates: Vec<Described<'_>>,
-        host: HashMap<OsString, OsString>,
+        host: BTreeMap<OsString, OsString>,
+        at: Option<i64>,
     ) -> PyResult<usize> {
         let Blobs { inner: blobs, tree, .. } = blobs.get();
         let candidates = candidates
@@ -83,8 +85,9 @@ impl Checkpoint {
                 Ok(Candidate { number, inputs, outputs, hard, soft, names, key, input_digest, entry, streams, rows })
             })
             .collect::<PyResult<Vec<_>>>()?;
-        py.detach(|| checkpoint::record(&self.file, &self.identity, tree, blobs, &candidates, &self.inner, &host))
-            .map_err(|error| file_system_error(&error))
+        let at = at.map_or_else(now, i128::from);
+        let write = || checkpoint::record(&self.file, &self.identity, tree, blobs, &candidates, &self.inner, &host, at);
+        py.detach(write).map_err(|error| file_system_error(&error))
     }
 }
 
@@ -101,20 +104,22 @@ fn kind_of(name: &str) -> PyResult<Kind> {
 
 /// Ask the disk, and keep the answers.
 #[pyfunction]
+#[pyo3(signature = (root, questions, names, at=None))]
 #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
-fn ask_facts<'py>(
-    py: Python<'py>,
+fn ask_facts(
+    py: Python<'_>,
     root: PathBuf,
     questions: Vec<(String, OsString)>,
     names: Vec<OsString>,
-) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    at: Option<i64>,
+) -> PyResult<Option<Bound<'_, PyBytes>>> {
     use std::os::unix::ffi::OsStrExt;
     let questions =
         questions.into_iter().map(|(kind, path)| Ok((kind_of(&kind)?, path))).collect::<PyResult<Vec<_>>>()?;
     let bytes = py.detach(|| {
         let root = Root::new(&root).ok()?;
         let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
-        let now = now();
+        let now = at.map_or_else(now, i128::from);
         let facts = questions.iter().map(|(kind, path)| Fact::ask(&root, *kind, path.as_bytes(), &names, now));
         facts.map(|fact| fact.map(|fact| fact.bytes().to_vec())).collect::<Option<Vec<_>>>().map(|rows| rows.concat())
     });

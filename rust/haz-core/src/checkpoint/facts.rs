@@ -268,9 +268,7 @@ impl Facts {
         let text = CStr::from_bytes_with_nul(&row[path.start..=path.end]).ok()?;
         let known = &row[path.end + 1..];
         let follow = !matches!(kind, Kind::Itself | Kind::Absent | Kind::Kept);
-        if kind == Kind::Places
-            && root.stat(text, true).is_ok_and(|found| Stamp::of_stat(&found) == decoded(known))
-        {
+        if kind == Kind::Places && root.stat(text, true).is_ok_and(|found| Stamp::of_stat(&found) == decoded(known)) {
             return Some(0);
         }
         if matches!(kind, Kind::Places | Kind::Absent | Kind::Dangling) {

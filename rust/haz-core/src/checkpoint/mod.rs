@@ -7,7 +7,7 @@
 pub mod facts;
 mod record;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
@@ -77,15 +77,14 @@ impl Checkpoint {
             return None;
         }
         let facts = Facts::decode(reader.bytes()?.to_vec())?;
-        let variables = reader.list(|reader| {
-            Some(Variables { names: reader.list(|reader| reader.text())?, digest: reader.digest()? })
-        })?;
+        let variables = reader
+            .list(|reader| Some(Variables { names: reader.list(Reader::text)?, digest: reader.digest()? }))?;
         let tasks = reader.list(|reader| {
             Some(Task {
                 number: reader.number()?,
                 key: reader.digest()?,
                 streams: [(reader.digest()?, reader.long()?), (reader.digest()?, reader.long()?)],
-                outputs: reader.list(|reader| reader.text())?,
+                outputs: reader.list(Reader::text)?,
                 hard: reader.list(Reader::number)?,
                 soft: reader.list(Reader::number)?,
                 variables: reader.number().filter(|group| (*group as usize) < variables.len())?,
@@ -136,7 +135,7 @@ impl Checkpoint {
     /// `wanted`. `host` is the invoking environment. Parallel on the current pool.
     ///
     /// The entries of the answer are noted as used, to the day, for the collection of what nobody uses.
-    pub fn unchanged(&self, root: &Root, wanted: &[u32], host: &HashMap<OsString, OsString>) -> Vec<&Task> {
+    pub fn unchanged(&self, root: &Root, wanted: &[u32], host: &BTreeMap<OsString, OsString>) -> Vec<&Task> {
         let place: HashMap<u32, usize> = self.tasks.iter().enumerate().map(|(at, task)| (task.number, at)).collect();
         let same_values: Vec<bool> =
             self.variables.iter().map(|group| values(&group.names, host) == group.digest).collect();
@@ -200,7 +199,7 @@ impl Checkpoint {
 }
 
 /// The digest of the values of some variables; one that is not set differs from an empty one.
-fn values(names: &[OsString], host: &HashMap<OsString, OsString>) -> Digest {
+fn values(names: &[OsString], host: &BTreeMap<OsString, OsString>) -> Digest {
     let mut writer = Writer(Vec::new());
     for name in names {
         writer.bytes(name.as_bytes());
@@ -232,7 +231,9 @@ impl Writer {
 
     fn list<T>(&mut self, rows: &[T], write: impl Fn(&mut Self, &T)) {
         self.length(rows.len());
-        rows.iter().for_each(|row| write(self, row));
+        for row in rows {
+            write(self, row);
+        }
     }
 }
 

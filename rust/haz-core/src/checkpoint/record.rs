@@ -1,6 +1,6 @@
 //! Asking for the facts that prove tasks up to date, and writing them down.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,7 @@ use super::{Checkpoint, Task, Variables, place_of, relative, values};
 use crate::blobs::{Blobs, Row, publish};
 use crate::digest::Digest;
 use crate::error::FsError;
-use crate::tree::stamp::{Stamp, now};
+use crate::tree::stamp::Stamp;
 use crate::tree::walk::{Found, Links, Look, Resolution, resolve_telling};
 use crate::tree::{self, Tree, digest_state};
 
@@ -66,10 +66,11 @@ impl Book {
 type Proofs = Vec<Option<Vec<u32>>>;
 
 /// Look at everything that the candidates rest on, and write down those that are as they are said to be, beside the
-/// `kept` tasks of the checkpoint before. Answers how many are new; the file is left alone when none is.
+/// tasks of the checkpoint before. Answers how many are new; the file is left alone when none is. `now` is the wall clock.
 ///
 /// # Errors
 /// The file cannot be written.
+#[allow(clippy::too_many_arguments)]
 pub fn record(
     file: &Path,
     identity: &Digest,
@@ -77,18 +78,19 @@ pub fn record(
     blobs: &Blobs,
     candidates: &[Candidate],
     before: &Checkpoint,
-    host: &HashMap<OsString, OsString>,
+    host: &BTreeMap<OsString, OsString>,
+    now: i128,
 ) -> Result<usize, FsError> {
     tree.install(|| {
         let Ok(root) = Root::new(tree.root()) else { return Ok(0) };
-        let observer = Observer { tree, root, now: now() };
+        let observer = Observer { tree, root, now };
         let mut book = Book::default();
         let replaced: std::collections::HashSet<u32> = candidates.iter().map(|candidate| candidate.number).collect();
         let mut next = Checkpoint::default();
         for task in before.tasks.iter().filter(|task| !replaced.contains(&task.number)) {
             let facts = task.facts.iter().map(|fact| book.add(before.facts.get(*fact as usize))).collect();
             let variables = group(&mut next.variables, &before.variables[task.variables as usize]);
-            next.tasks.push(Task { facts, variables, ..task.clone() });
+            next.tasks.push(Task { variables, facts, ..task.clone() });
         }
         let inputs = observer.inputs(candidates, &mut book);
         let outputs = observer.outputs(candidates, &mut book);
@@ -216,7 +218,9 @@ impl Observer<'_> {
         let Resolution { found, problems, looks } =
             resolve_telling(self.tree.root(), self.tree.patterns(), lists, links, true);
         let mut proofs: Proofs = vec![Some(Vec::new()); lists.len()];
-        problems.iter().for_each(|(list, _)| proofs[*list as usize] = None);
+        for (list, _) in &problems {
+            proofs[*list as usize] = None;
+        }
         let ask = |look: &Look| Fact::ask(&self.root, look.kind, &look.path, &[], self.now);
         let asked: Vec<Option<Fact>> = looks.par_iter().with_max_len(64).map(ask).collect();
         for (look, fact) in looks.iter().zip(&asked) {
@@ -234,9 +238,7 @@ impl Observer<'_> {
                 paths.push(blobs.path_of(digest));
             }
         }
-        let ask = |path: &PathBuf| {
-            Fact::ask(&self.root, Kind::Kept, &place_of(self.tree.root(), path), &[], self.now)
-        };
+        let ask = |path: &PathBuf| Fact::ask(&self.root, Kind::Kept, &place_of(self.tree.root(), path), &[], self.now);
         paths.iter().map(|path| Some(book.add(ask(path)?.bytes()))).collect()
     }
 }

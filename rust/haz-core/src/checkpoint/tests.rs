@@ -1,1 +1,312 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::blobs::{Blobs, Row};
+use crate::glob::{Entry, PatternSet};
+use crate::tree::Tree;
+use facts::{Fact, Kind};
+
+const IDENTITY: Digest = [7; 32];
+const LATER: i128 = i128::MAX >> 1;
+
+fn task(number: u32, hard: Vec<u32>, soft: Vec<u32>, facts: Vec<u32>) -> Task {
+    let outputs = vec![OsString::from_vec(b"/d/\xff".to_vec())];
+    let streams = [([1; 32], 0), ([2; 32], 3)];
+    Task { number, key: [3; 32], streams, outputs, hard, soft, variables: 0, facts }
+}
+
+fn host(pairs: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
+    pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+}
+
+/// A checkpoint of these tasks over one file, which is fact 0; no fact of a task is fact 1, which does not hold.
+fn checkpoint(directory: &Path, tasks: Vec<Task>) -> Checkpoint {
+    fs::write(directory.join("there"), "x").unwrap();
+    let _ = fs::remove_file(directory.join("later"));
+    let root = Root::new(directory).unwrap();
+    let there = Fact::ask(&root, Kind::Leads, b"there", &[], LATER).unwrap();
+    let gone = Fact::ask(&root, Kind::Absent, b"later", &[], LATER).unwrap();
+    fs::write(directory.join("later"), "x").unwrap();
+    let facts = Facts::decode([there.bytes(), gone.bytes()].concat()).unwrap();
+    let names = vec!["A".into(), "B".into()];
+    let digest = values(&names, &host(&[("A", "1")]));
+    Checkpoint { facts, variables: vec![Variables { names, digest }], tasks }
+}
+
+fn numbers(checkpoint: &Checkpoint, directory: &Path, wanted: &[u32], host: &BTreeMap<OsString, OsString>) -> Vec<u32> {
+    let found = checkpoint.unchanged(&Root::new(directory).unwrap(), wanted, host);
+    found.into_iter().map(|task| task.number).collect()
+}
+
+#[test]
+fn what_is_written_is_read_again_and_damage_or_another_identity_is_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let tasks = vec![task(0, vec![], vec![], vec![0]), task(4, vec![0], vec![9], vec![0, 1])];
+    let whole = checkpoint(directory.path(), tasks.clone());
+    let bytes = whole.encode(&IDENTITY);
+    let again = Checkpoint::decode(&bytes, &IDENTITY).unwrap();
+    assert_eq!((again.tasks, again.variables), (tasks, whole.variables));
+    assert!(Checkpoint::decode(&bytes, &[8; 32]).is_none());
+    for at in 0..bytes.len() {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1;
+        assert!(Checkpoint::decode(&altered, &IDENTITY).is_none(), "byte {at}");
+        assert!(Checkpoint::decode(&bytes[..at], &IDENTITY).is_none(), "{at} bytes");
+    }
+}
+
+#[test]
+fn numbers_that_lead_nowhere_are_refused_even_with_the_right_digest() {
+    let directory = tempfile::tempdir().unwrap();
+    let sealed = |tasks| checkpoint(directory.path(), tasks).encode(&IDENTITY);
+    assert!(Checkpoint::decode(&sealed(vec![task(0, vec![], vec![], vec![2])]), &IDENTITY).is_none());
+    let variables = Task { variables: 1, ..task(0, vec![], vec![], vec![]) };
+    assert!(Checkpoint::decode(&sealed(vec![variables]), &IDENTITY).is_none());
+}
+
+#[test]
+fn a_variable_that_has_another_value_or_none_is_a_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let checkpoint = checkpoint(directory.path(), vec![task(0, vec![], vec![], vec![0])]);
+    let ask = |pairs| numbers(&checkpoint, directory.path(), &[0], &host(pairs));
+    assert_eq!(ask(&[("A", "1"), ("C", "9")]), [0]);
+    for pairs in [&[][..], &[("A", "2")], &[("A", "")], &[("A", "1"), ("B", "")]] {
+        assert_eq!(ask(pairs), [0_u32; 0], "{pairs:?}");
+    }
+}
+
+#[test]
+fn only_what_is_asked_for_is_answered_in_the_order_of_the_question() {
+    let directory = tempfile::tempdir().unwrap();
+    let tasks = (0..3).map(|number| task(number, vec![], vec![], vec![0])).collect();
+    let checkpoint = checkpoint(directory.path(), tasks);
+    assert_eq!(numbers(&checkpoint, directory.path(), &[2, 9, 0], &host(&[("A", "1")])), [2, 0]);
+}
+
+#[test]
+fn a_soft_predecessor_counts_only_within_the_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let tasks = vec![task(0, vec![], vec![], vec![1]), task(1, vec![], vec![0], vec![0])];
+    let checkpoint = checkpoint(directory.path(), tasks);
+    assert_eq!(numbers(&checkpoint, directory.path(), &[0, 1], &host(&[("A", "1")])), [0_u32; 0]);
+    assert_eq!(numbers(&checkpoint, directory.path(), &[1], &host(&[("A", "1")])), [1]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_after_a_change_is_changed(
+        edges in prop::collection::vec((0..12_u32, 0..12_u32, any::<bool>()), 0..30),
+        changed in prop::collection::btree_set(0..12_u32, 0..4),
+        missing in prop::collection::btree_set(0..12_u32, 0..3),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let before = |number: u32, want_hard: bool| -> Vec<u32> {
+            let mine = edges.iter().filter(|(from, to, hard)| from < to && *to == number && *hard == want_hard);
+            mine.map(|(from, _, _)| *from).collect()
+        };
+        let make = |number: u32| {
+            let facts = vec![0, u32::from(changed.contains(&number))];
+            task(number, before(number, true), before(number, false), facts)
+        };
+        let tasks = (0..12).filter(|number| !missing.contains(number)).map(make).collect();
+        let checkpoint = checkpoint(directory.path(), tasks);
+        let mut fine = Vec::new();
+        for number in 0..12 {
+            let all_before = [before(number, true), before(number, false)].concat();
+            let own = !changed.contains(&number) && !missing.contains(&number);
+            if own && all_before.iter().all(|other| fine.contains(other)) {
+                fine.push(number);
+            }
+        }
+        let wanted: Vec<u32> = (0..12).collect();
+        prop_assert_eq!(numbers(&checkpoint, directory.path(), &wanted, &host(&[("A", "1")])), fine);
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_fail(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut sealed = [&MAGIC[..], &IDENTITY, &bytes].concat();
+        sealed.extend(digest_bytes(&sealed, Algorithm::Blake3));
+        let _ = Checkpoint::decode(&sealed, &IDENTITY);
+    }
+}
+
+/// A workspace of one task: `src/**` and `lit` in, `out/*` out, with an entry and blobs in a store beside it.
+struct Space {
+    directory: tempfile::TempDir,
+    tree: Arc<Tree>,
+    blobs: Blobs,
+}
+
+impl Space {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for (path, content) in [("src/a", "a"), ("src/d/b", "b"), ("lit", "l"), ("out/o", "o"), ("store/entry", "e")] {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), content).unwrap();
+        }
+        let entry = |text: &'static str, literal| Entry { anchored: text.as_bytes(), literal, exclude: false };
+        let lists = [vec![entry("/src/**", false), entry("/lit", true)], vec![entry("/out/*", false)]];
+        let patterns = Arc::new(PatternSet::new(lists).unwrap());
+        let tree = Arc::new(Tree::new(root.into(), Algorithm::Blake3, patterns, 2, None).unwrap());
+        let blobs = Blobs::new(root.into(), root.join("store/blobs"), Arc::clone(&tree));
+        for content in [&b"o"[..], b""] {
+            let path = blobs.path_of(&digest_bytes(content, Algorithm::Blake3));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        Self { directory, tree, blobs }
+    }
+
+    fn path(&self, path: &str) -> std::path::PathBuf {
+        self.directory.path().join(path)
+    }
+
+    fn candidate(&self) -> Candidate {
+        let empty = (digest_bytes(b"", Algorithm::Blake3), 0);
+        let inputs = self.tree.install(|| self.tree.fingerprint(&[0]));
+        Candidate {
+            number: 5,
+            inputs: 0,
+            outputs: 1,
+            hard: vec![],
+            soft: vec![],
+            names: vec![],
+            key: [1; 32],
+            input_digest: inputs[0].outcome.clone().unwrap(),
+            entry: self.path("store/entry"),
+            streams: [empty, empty],
+            rows: vec![Row::File {
+                path: b"/out/o".to_vec(),
+                digest: digest_bytes(b"o", Algorithm::Blake3),
+                size: 1,
+                mode: 0o644,
+            }],
+        }
+    }
+
+    fn record(&self, candidate: Candidate, now: i128) -> usize {
+        let (file, none) = (self.path("checkpoint"), Checkpoint::default());
+        let nobody = BTreeMap::new();
+        record(&file, &IDENTITY, &self.tree, &self.blobs, &[candidate], &none, &nobody, now).unwrap()
+    }
+
+    fn is_unchanged(&self) -> bool {
+        let checkpoint = Checkpoint::load(&self.path("checkpoint"), &IDENTITY);
+        assert_eq!(checkpoint.len(), 1);
+        !checkpoint.unchanged(&Root::new(self.directory.path()).unwrap(), &[5], &BTreeMap::new()).is_empty()
+    }
+}
+
+#[test]
+fn a_task_is_unchanged_until_something_of_it_changes() {
+    type Change = fn(&Space);
+    let changes: [(&str, Change); 16] = [
+        ("an input is edited", |space| fs::write(space.path("src/a"), "A").unwrap()),
+        ("an input is edited in a folder", |space| fs::write(space.path("src/d/b"), "B").unwrap()),
+        ("a literal input is edited", |space| fs::write(space.path("lit"), "L").unwrap()),
+        ("an input is added", |space| fs::write(space.path("src/d/c"), "").unwrap()),
+        ("an input is added in a new folder", |space| {
+            fs::create_dir(space.path("src/e")).unwrap();
+            fs::write(space.path("src/e/c"), "").unwrap();
+        }),
+        ("an input is removed", |space| fs::remove_file(space.path("src/d/b")).unwrap()),
+        ("an input is renamed", |space| fs::rename(space.path("src/a"), space.path("src/z")).unwrap()),
+        ("all inputs are gone", |space| fs::rename(space.path("src"), space.path("crs")).unwrap()),
+        ("an input becomes a link", |space| {
+            fs::rename(space.path("src/a"), space.path("a")).unwrap();
+            std::os::unix::fs::symlink("../a", space.path("src/a")).unwrap();
+        }),
+        ("an input becomes executable", |space| {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(space.path("src/a"), fs::Permissions::from_mode(0o755)).unwrap();
+        }),
+        ("the output is edited", |space| fs::write(space.path("out/o"), "O").unwrap()),
+        ("the output is removed", |space| fs::remove_file(space.path("out/o")).unwrap()),
+        ("there is another output", |space| fs::write(space.path("out/p"), "").unwrap()),
+        ("the entry is removed", |space| fs::remove_file(space.path("store/entry")).unwrap()),
+        ("the entry is replaced", |space| {
+            fs::write(space.path("store/new"), "e").unwrap();
+            fs::rename(space.path("store/new"), space.path("store/entry")).unwrap();
+        }),
+        ("the store is cleared", |space| fs::remove_dir_all(space.path("store/blobs")).unwrap()),
+    ];
+    for (what, change) in changes {
+        let space = Space::new();
+        assert_eq!(space.record(space.candidate(), LATER), 1);
+        assert!(space.is_unchanged(), "before {what}");
+        // The clock itself is awaited: what is written now must bear another time than what was written before.
+        let ticks = |path: &str| crate::tree::stamp::Stamp::of(&fs::metadata(space.path(path)).unwrap()).changed;
+        fs::write(space.path("clock"), "").unwrap();
+        let before = ticks("clock");
+        while ticks("clock") == before {
+            fs::write(space.path("clock"), "").unwrap();
+        }
+        change(&space);
+        assert!(!space.is_unchanged(), "after {what}");
+    }
+}
+
+#[test]
+fn what_nobody_has_asked_for_may_change() {
+    let space = Space::new();
+    space.record(space.candidate(), LATER);
+    fs::write(space.path("unrelated"), "").unwrap();
+    fs::write(space.path("store/other"), "").unwrap();
+    assert!(space.is_unchanged());
+}
+
+#[test]
+fn a_task_that_is_not_as_it_is_said_to_be_is_not_recorded() {
+    let space = Space::new();
+    let said = space.candidate();
+    fs::write(space.path("src/a"), "changed meanwhile").unwrap();
+    assert_eq!(space.record(said, LATER), 0);
+    let said = space.candidate();
+    fs::write(space.path("out/o"), "another").unwrap();
+    assert_eq!(space.record(said, LATER), 0);
+    fs::write(space.path("out/o"), "o").unwrap();
+    fs::write(space.path("out/stray"), "").unwrap();
+    assert_eq!(space.record(space.candidate(), LATER), 0, "a file that the entry does not have");
+    fs::remove_file(space.path("out/stray")).unwrap();
+    fs::remove_file(space.path("store/entry")).unwrap();
+    assert_eq!(space.record(space.candidate(), LATER), 0);
+    assert!(!space.path("checkpoint").exists());
+}
+
+#[test]
+fn what_was_written_just_now_proves_nothing_yet() {
+    let space = Space::new();
+    assert_eq!(space.record(space.candidate(), crate::tree::stamp::now()), 0);
+}
+
+#[test]
+fn tasks_of_earlier_runs_stay_unless_they_are_recorded_anew() {
+    let space = Space::new();
+    space.record(space.candidate(), LATER);
+    let before = Checkpoint::load(&space.path("checkpoint"), &IDENTITY);
+    let other = Candidate { number: 6, ..space.candidate() };
+    let (file, nobody) = (space.path("checkpoint"), BTreeMap::new());
+    let add = |candidates: &[Candidate], before| {
+        record(&file, &IDENTITY, &space.tree, &space.blobs, candidates, before, &nobody, LATER).unwrap()
+    };
+    assert_eq!(add(&[other], &before), 1);
+    let both = Checkpoint::load(&space.path("checkpoint"), &IDENTITY);
+    assert_eq!(both.len(), 2);
+    assert_eq!(both.facts.len(), before.facts.len(), "each fact once");
+    assert_eq!(add(&[space.candidate()], &both), 1);
+    assert_eq!(Checkpoint::load(&space.path("checkpoint"), &IDENTITY).len(), 2);
+    assert!(space.is_unchanged_of(&[5, 6]));
+}
+
+impl Space {
+    fn is_unchanged_of(&self, numbers: &[u32]) -> bool {
+        let checkpoint = Checkpoint::load(&self.path("checkpoint"), &IDENTITY);
+        let root = Root::new(self.directory.path()).unwrap();
+        checkpoint.unchanged(&root, numbers, &BTreeMap::new()).len() == numbers.len()
+    }
+}

@@ -1,0 +1,60 @@
+"""Checkpoints that count at once: in a test, nobody waits for files to have been left alone for two seconds.
+
+What that margin guards against is left to `settle`, which waits for the file system's clock to move on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from haz import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def _later() -> int:
+    return time.time_ns() + 10_000_000_000
+
+
+class _Checkpoint:
+    def __init__(self, *arguments: Any) -> None:
+        self._real = _REAL(*arguments)
+
+    def __len__(self) -> int:
+        return len(self._real)
+
+    def unchanged(self, *arguments: Any) -> Any:
+        return self._real.unchanged(*arguments)
+
+    def record(self, *arguments: Any) -> int:
+        return self._real.record(*arguments, at=_later())
+
+
+_REAL = _core.Checkpoint
+_ASK = _core.ask_facts
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Let what is recorded count from now on."""
+    with (
+        mock.patch.object(_core, "Checkpoint", _Checkpoint),
+        mock.patch.object(_core, "ask_facts", lambda *arguments: _ASK(*arguments, at=_later())),
+    ):
+        yield
+
+
+def settle(directory: Path) -> None:
+    """Return when a file that is written now bears another time than all that were written before."""
+    probe = directory / f".settle-{os.getpid()}"
+    probe.write_bytes(b"")
+    before = probe.stat().st_ctime_ns
+    while probe.stat().st_ctime_ns == before:
+        probe.write_bytes(b"")
+    probe.unlink()
