@@ -142,8 +142,8 @@ def changeset(root: str, wanted: Filter) -> Changeset:
     if staged:
         repository.use_hook_index()
     revisions = [*(["--cached"] if staged else []), base or repository.empty_tree()]
-    found = frozenset(_differences(repository, "", revisions, staged=staged))
-    return Changeset(repository, base, found, staged=staged)
+    found = set(_differences(repository, "", revisions, staged=staged))
+    return Changeset(repository, base, frozenset(_with_links(repository, found)), staged=staged)
 
 
 def environment(root: str | None) -> dict[str, str]:
@@ -232,6 +232,13 @@ class Repository:
         out = self.ask("ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", ".")
         return [os.fsdecode(path) for path in out.split(b"\0") if path]
 
+    def links(self) -> list[str]:
+        """Return the workspace paths of the symbolic links that git tracks."""
+        rows = self.ask("ls-files", "--stage", "--full-name", "-z", "--", ".").split(b"\0")
+        skipped = len(self.prefix)
+        names = [os.fsdecode(row.partition(b"\t")[2]) for row in rows if row.startswith(b"120000 ")]
+        return [f"/{name[skipped:]}" for name in names]
+
     def content(self, commit: str, path: str) -> bytes | None:
         """Return a file of a commit by its workspace path, of the index when `commit` is empty."""
         code, out, _ = self._run("cat-file", "blob", f"{commit}:{self.prefix}{path[1:]}")
@@ -249,6 +256,32 @@ def _differences(repository: Repository, place: str, revisions: list[str], *, st
     if not staged:
         for name in repository.untracked():
             yield f"{place}/{name[skipped:]}"
+
+
+def _with_links(repository: Repository, found: set[str]) -> set[str]:
+    """Add the names that what has changed has through symbolic links: an input is read through them."""
+    if not found:
+        return found
+    top = repository.directory.rstrip("/")
+    links: dict[str, list[str]] = {}
+    for link in repository.links():
+        target = os.path.realpath(top + link)
+        if f"{target}/".startswith(f"{top}/"):
+            links.setdefault(target[len(top) :], []).append(link)
+    # Nothing is named through one link twice, as it could be in a circle.
+    queue: list[tuple[str, frozenset[str]]] = [(path, frozenset()) for path in sorted(found)] if links else []
+    for path, passed in queue:
+        above = path
+        while True:
+            for link in links.get(above, ()):
+                name = link + path[len(above) :]
+                if link not in passed and name not in found:
+                    found.add(name)
+                    queue.append((name, passed | {link}))
+            if not above:
+                break
+            above = above.rpartition("/")[0]
+    return found
 
 
 def _in_submodule(repository: Repository, entry: Entry, path: str, *, staged: bool) -> Iterator[str]:
@@ -272,8 +305,8 @@ def _since(repository: Repository, head: str | None, revision: str, *, merge_bas
     if not revision or revision.startswith("-"):
         raise VcsError(f"{option}: a revision cannot be empty or start with `-`")
     if ".." in revision:
-        hint = "name one commit; with `--merge-base` it is compared with as `REV...HEAD` is"
-        raise VcsError(f"{option} failed: `{revision}` is a range", hint)
+        advice = "name one commit; with `--merge-base` it is compared with as `REV...HEAD` is"
+        raise VcsError(f"{option} failed: `{revision}` is a range", advice)
     commit = repository.commit(revision)
     if commit is None:
         fetch, hint = _fetching(repository, revision, whole=merge_base)

@@ -98,7 +98,18 @@ def test_before_the_first_commit_everything_has_changed(tmp_path: Path) -> None:
         changeset(str(tmp_path), since("HEAD"))
 
 
-ODD = [b"new\nline", b'quo"te', b"-dash", b"co:lon", b"\xff\xfe", b" blank ", b"tab\t", "\u202ertl".encode(), b"\\n", b"*?["]
+ODD = [
+    b"new\nline",
+    b'quo"te',
+    b"-dash",
+    b"co:lon",
+    b"\xff\xfe",
+    b" blank ",
+    b"tab\t",
+    "\u202ertl".encode(),
+    b"\\n",
+    b"*?[",
+]
 
 
 @pytest.mark.parametrize("quoting", ["true", "false"])
@@ -328,11 +339,12 @@ class TestBase:
                 found = paths(clone, since(revision, merge_base=merge_base))
                 break
             except UnknownBase as error:
-                assert error.fetch is not None
-                assert f"`{error.fetch}`" in (error.hint or "")
-                assert "--on-unknown all" in (error.hint or "")
-                commands.append(error.fetch)
-                subprocess.run(shlex.split(error.fetch), cwd=place, check=True, capture_output=True)
+                unknown = error
+            assert unknown.fetch is not None
+            assert f"`{unknown.fetch}`" in (unknown.hint or "")
+            assert "--on-unknown all" in (unknown.hint or "")
+            commands.append(unknown.fetch)
+            subprocess.run(shlex.split(unknown.fetch), cwd=place, check=True, capture_output=True)
         else:
             pytest.fail(f"still unknown after {commands}")
         base = revision.replace("refs/remotes/", "").replace("origin/", "")
@@ -473,6 +485,32 @@ class TestPlaces:
             changeset(str(repository.root), CHANGED)
 
 
+def test_what_links_lead_to_has_changed_under_their_names_too(tmp_path: Path) -> None:
+    """EXEC-026: an input that is a link, or lies behind one, has the content of its target."""
+    made = Repository.new(tmp_path / "r", **{"shared/a": "1", "other/b": "1", "lib/own": "1"})
+    for name, target in {
+        "lib/file": "../shared/a",
+        "lib/dir": "../shared",
+        "all": "lib",
+        "lib/loop": ".",
+        "lib/out": "/etc",
+        "lib/gone": "nowhere",
+    }.items():
+        (made.root / name).symlink_to(target)
+    made.commit()
+    made.write("shared/a", "2")
+    own = {"/lib/file", "/lib/dir/a"}
+    behind = {f"/all{path.removeprefix('/lib')}" for path in own}
+    looped = {path.replace("/lib/", "/lib/loop/") for path in own} | {
+        path.replace("/all/", "/all/loop/") for path in behind
+    }
+    assert paths(made) == {"/shared/a", *own, *behind, *looped}
+    assert paths(made, place="lib") == set()
+    made.write("other/b", "2")
+    made.git("checkout", "-q", "shared/a")
+    assert paths(made) == {"/other/b"}
+
+
 def test_another_git_may_hold_the_index(repository: Repository) -> None:
     """Questions neither wait for the lock of the index nor write it."""
     wanted = paths(repository)
@@ -516,7 +554,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps, st.sampled_from(["", "lib"]))
 def test_whatever_was_done_git_status_agrees(
     tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, str, str]], place: str

@@ -55,7 +55,7 @@ def command(
         workspace=workspace,
         dependents=affected_dependents,
         on_unknown=on_unknown,
-        shard=shard,
+        part=shard,
         durations=shard_durations,
     )
     loaded = open_workspace(os.getcwd())

@@ -88,7 +88,7 @@ def choice(
     workspace: bool,
     dependents: bool,
     on_unknown: str | None,
-    shard: str | None,
+    part: str | None,
     durations: str | None,
 ) -> Choice:
     """Check what `changed` and the scope leave to be checked."""
@@ -100,13 +100,11 @@ def choice(
     if wanted is None and (dependents or on_unknown is not None):
         flag = "--affected-dependents" if dependents else "--on-unknown"
         raise UsageError(f"{flag} needs a git-changeset filter such as --git-changed")
-    part = _shard(shard)
-    if durations is not None and part is None:
+    mine = shard(part)
+    if durations is not None and mine is None:
         raise UsageError("--shard-durations needs --shard")
-    request = Request(
-        references, "workspace" if workspace else "all" if every else "none", with_dependents=dependents
-    )
-    return Choice(request, wanted, _on_unknown(on_unknown), part, durations)
+    request = Request(references, "workspace" if workspace else "all" if every else "none", with_dependents=dependents)
+    return Choice(request, wanted, _on_unknown(on_unknown), mine, durations)
 
 
 def _on_unknown(text: str | None) -> OnUnknown:
@@ -117,7 +115,7 @@ def _on_unknown(text: str | None) -> OnUnknown:
     raise UsageError(f"--on-unknown: '{text}' is neither all nor error")
 
 
-def _shard(text: str | None) -> Shard | None:
+def shard(text: str | None) -> Shard | None:
     if text is None:
         return None
     words = text.split("/")

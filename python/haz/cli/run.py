@@ -91,7 +91,7 @@ def command(
         workspace=workspace,
         dependents=affected_dependents,
         on_unknown=on_unknown,
-        shard=shard,
+        part=shard,
         durations=shard_durations,
     )
     if references and wanted is not None:
