@@ -9,7 +9,9 @@ from haz._record import Record
 from haz.config import parse
 from haz.config.parse import Source
 from haz.discovery import MARKER, PROJECT_FILE
+from haz.lockfiles import FILES
 from haz.plan import plan
+from haz.slices import Parsed, nearest, same_slice
 from haz.vcs import UnknownBase, changeset
 from haz.workspace import OVERLAYS
 
@@ -64,9 +66,10 @@ def declared_in(workspace: Workspace, graph: TaskGraph, changes: Changes) -> dic
     by_root: dict[str, list[TaskId]] = {}
     for task, spec in graph.specs.items():
         by_root.setdefault(spec.root, []).append(task)
-        for tool in spec.tools:
-            if tool.file is not None:
-                by_file.setdefault(tool.file, []).append(task)
+        named = [tool.file for tool in spec.tools if tool.file is not None]
+        named += [f"{spec.root}/{FILES[kind][1]}" for kind in spec.locks if FILES[kind][1]]
+        for file in named:
+            by_file.setdefault(file, []).append(task)
     for root, tasks in by_root.items():
         # A project file may be a link to one that several projects share.
         nominal = f"{root}/{PROJECT_FILE}"
@@ -81,9 +84,32 @@ def declared_in(workspace: Workspace, graph: TaskGraph, changes: Changes) -> dic
             found[path] = list(_of_the_workspace_file(workspace, by_root, changes))
         elif path.startswith(f"/{OVERLAYS}/") and path.endswith(".yml"):
             found[path] = list(_of_the_overlay(workspace, graph, changes, path))
-        elif path in by_file:
-            found[path] = by_file[path]
+        else:
+            tasks = [*by_file.get(path, ()), *_of_a_lock(workspace, graph, changes, path)]
+            if tasks:
+                found[path] = tasks
     return found
+
+
+def _of_a_lock(workspace: Workspace, graph: TaskGraph, changes: Changes, path: str) -> Iterator[TaskId]:
+    """Yield the tasks to whose project a changed lock file says something else than before."""
+    directory, _, name = path.rpartition("/")
+    kind = next((kind for kind, (file, _) in FILES.items() if file == name), None)
+    if kind is None:
+        return
+    before, after = changes.before(path), changes.after(path)
+    sides = None if before is None or after is None else (Parsed(kind, before), Parsed(kind, after))
+    same: dict[str, bool] = {}
+    for task, spec in graph.specs.items():
+        if kind not in spec.locks or not f"{spec.root}/".startswith(f"{directory}/"):
+            continue
+        if spec.root not in same:
+            deeper = nearest(workspace.root, spec.root, kind)
+            same[spec.root] = (deeper is not None and len(deeper) > len(path)) or (
+                sides is not None and same_slice(workspace.root, spec.root, path, *sides)
+            )
+        if not same[spec.root]:
+            yield task
 
 
 def _of_the_workspace_file(

@@ -48,6 +48,7 @@ from haz.errors import (
 )
 from haz.ignored import without_ignored
 from haz.model import Command, CompletedRecord, ExitStatus, StreamHashes
+from haz.slices import names_of_slices, remember, with_slices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,6 +126,10 @@ def cache_lookup_phase(
         raise_input_error(inputs)
         if spec.gitignore:
             inputs = without_ignored(ctx.root, spec, inputs, ctx.algorithm)
+        if spec.locks:
+            inputs = with_slices(
+                ctx.root, spec, inputs, ctx.algorithm, lambda text: ctx.observer.on_warning(task, text)
+            )
         if isinstance(tools, BuildKeyError):
             raise tools
         if ctx.policy == "off":
@@ -356,12 +361,17 @@ def _keep(
     for path in paths:
         if not path.startswith("/") or "//" in path or any(part in (".", "..") for part in path.split("/")):
             raise MaterialisedOutputPathInvalid(path, "it does not name a place in the workspace")
-    if spec.inputs:
+    if spec.inputs or spec.locks:
         ctx.files.fingerprint(token, [ctx.input_specs[task]])
         _, (after,) = yield
         if spec.gitignore:
             after = without_ignored(ctx.root, spec, after, ctx.algorithm)
-        changed = changed_inputs(lookup.inputs, after, set(paths))
+        try:
+            after = with_slices(ctx.root, spec, after, ctx.algorithm)
+        except BuildKeyError as error:
+            ctx.observer.on_warning(task, f"the result was not stored: {error}")
+            return paths, ""
+        changed = changed_inputs(lookup.inputs, after, {*paths, *names_of_slices(spec, paths)})
         if changed:
             ctx.observer.on_warning(task, f"the result was not stored: {changed} changed while the task ran")
             return paths, ""
@@ -383,6 +393,8 @@ def _keep(
         # The command and its outputs are fine: an uncached success, not a failure (03 §3.6, D5).
         ctx.observer.on_warning(task, f"the result was not stored: {StoreFailed(error)}")
         return paths, ""
+    if spec.locks:
+        remember(ctx.root, spec, ctx.algorithm, lambda text: ctx.observer.on_warning(task, text))
     return paths, mark_of(manifest)
 
 

@@ -15,8 +15,8 @@ PACKAGE = Path(haz.__file__).parent
 LAYERS = [
     "_core _record _uncollected codes diagnostics env errors events model names nearest outcome ports streams",
     "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
-    "history.log history.records plan query references resolution runtime_graph schedule shard supervise",
-    "cache.collect cache.produced cache.store certain discovery history.files ignored vcs workspace",
+    "history.log history.records lockfiles plan query references resolution runtime_graph schedule shard supervise",
+    "cache.collect cache.produced cache.store certain discovery history.files ignored slices vcs workspace",
     "affected checks dismissal foreign loop neighbours observers run_task services tools",
     "app expected history.text render report why",
     "cli __main__",

@@ -12,6 +12,7 @@
 <root>/.haz/locks/v1/held       locks between processes, and who holds them
 <root>/.haz/locks/v1/changes    a byte for each time that a process changed files
 <root>/.haz/state/produced-v1/  which outputs each task has made itself
+<root>/.haz/state/slices-v1/    parts of lock files by digest, for explanations only
 ```
 """
 
@@ -26,6 +27,7 @@ STAT = "stat-v1"
 SPILL = "spill"
 LOCKS = ".haz/locks/v1"
 PRODUCED = ".haz/state/produced-v1"
+SLICES = ".haz/state/slices-v1"
 PRODUCED_MAGIC = b"haz-produced 1 "
 MANIFEST_MAGIC = b"haz-manifest 1 "
 
