@@ -32,15 +32,14 @@ def with_slices(
 ) -> Inputs:
     """Add the rows of a task's lock files. Raises `BuildKeyError` when there is no such file, or it cannot be read.
 
-    A file that cannot be cut down to the project counts as a whole, and `warn` is told, once for each project.
+    A file that cannot be cut down to the project counts as a whole, and `warn` is told.
     """
     if not spec.locks or inputs.error is not None:
         return inputs
     rows = inputs.rows()
     for kind in sorted(spec.locks):
         path, text, reason = slice_of(root, spec.root, kind)
-        if reason is not None and (path, spec.root) not in _warned:
-            _warned.add((path, spec.root))
+        if reason is not None:
             warn(f"{path} counts as a whole, since it cannot be cut down to the project: {reason}")
         rows.append((_row_name(kind, path), _core.digest_bytes(text, algorithm), False))
     return KeptInputs(rows, algorithm)  # type: ignore[return-value]
@@ -155,23 +154,33 @@ def _prune(directory: str) -> None:
             continue
 
 
-def changed_packages(root: str, before: str, after: str) -> str | None:
-    """Say which packages differ in two slices that are kept, given their digests in hex; None if one is not."""
-    sides = []
-    for digest in (before, after):
-        try:
-            with open(_kept(root, digest), encoding="utf-8") as file:
-                lines = [line.rstrip("\n").rsplit(" ", 2) for line in file]
-        except OSError:
-            return None
-        versions: dict[str, list[str]] = {}
-        for label, version, _ in filter(lambda line: len(line) == 3, lines):
-            versions.setdefault(label, []).append(version)
-        sides.append((versions, {tuple(line) for line in lines}))
-    (old, old_lines), (new, new_lines) = sides
-    labels = sorted({line[0] for line in old_lines ^ new_lines if len(line) == 3})
+def changed_packages(root: str, spec: TaskSpec, row: str, before: str) -> str | None:
+    """Say which packages differ from the slice that had a digest, in hex; None if that was not kept.
+
+    `row` is the name of the lock file's row among the inputs. Raises `BuildKeyError`.
+    """
+    kind = row.partition(":")[0]
+    _, after, reason = slice_of(root, spec.root, kind)
+    try:
+        with open(_kept(root, before), "rb") as file:
+            old, old_lines = _versions(file.read())
+    except OSError:
+        return None
+    if reason is not None:
+        return None
+    new, new_lines = _versions(after)
+    labels = sorted({line.rsplit(" ", 2)[0] for line in old_lines ^ new_lines})
     told = [_change(label, old.get(label), new.get(label)) for label in labels]
     return ", ".join(told[:TOLD]) + (f" and {len(told) - TOLD} more" if len(told) > TOLD else "")
+
+
+def _versions(text: bytes) -> tuple[dict[str, list[str]], set[str]]:
+    versions: dict[str, list[str]] = {}
+    lines = text.decode(errors="replace").splitlines()
+    for line in lines:
+        label, version, *_ = [*line.rsplit(" ", 2), ""]
+        versions.setdefault(label, []).append(version)
+    return versions, set(lines)
 
 
 def _change(label: str, old: list[str] | None, new: list[str] | None) -> str:
@@ -184,7 +193,6 @@ def _kept(root: str, digest: str) -> str:
     return f"{root}/{formats.SLICES}/{digest}"
 
 
-_warned: set[tuple[str, str]] = set()
 _loaded: dict[str, tuple[tuple[int, ...], bytes, Any]] = {}
 
 

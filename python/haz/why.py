@@ -118,20 +118,20 @@ def _explained(
         if manifest.key != lookup.key:
             parts = explain_parts(lookup.sections, ctx.algorithm)
             differences = tuple(
-                _with_packages(ctx.root, difference, manifest.parts, parts)
+                _with_packages(ctx.root, lookup.spec, difference, manifest.parts)
                 for difference in explain(manifest.parts, parts)
             )
             return Explanation(lookup.spec, files, hard, soft, lookup.key, label, None, manifest.key, differences)
     return Explanation(lookup.spec, files, hard, soft, lookup.key, label)
 
 
-def _with_packages(root: str, difference: Difference, before: dict[str, Any], after: dict[str, Any]) -> Difference:
+def _with_packages(root: str, spec: TaskSpec, difference: Difference, before: dict[str, Any]) -> Difference:
     """Name the packages that changed in a part of a lock file."""
-    name = difference.what.removeprefix("input ")
-    if (difference.section, difference.kind) != ("inputs", "changed") or name.startswith("/"):
+    row = difference.what.removeprefix("input ")
+    if (difference.section, difference.kind) != ("inputs", "changed") or row.startswith("/"):
         return difference
-    digests = [row[1] for side in (before, after) for row in side["inputs"]["rows"] if row[0] == name]
-    told = changed_packages(root, *digests) if len(digests) == 2 else None
+    digests = [digest for name, digest, *_ in before["inputs"]["rows"] if name == row]
+    told = changed_packages(root, spec, row, digests[0]) if digests else None
     return difference if told is None else difference.replace(what=f"{difference.what} ({told})")
 
 
