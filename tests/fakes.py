@@ -278,3 +278,17 @@ class Diary(RunObserver):
 
     def of(self, name):
         return [entry[1:] for entry in self.entries if entry[0] == name]
+
+
+class FakeChanges:
+    """What has changed, as told; contents on both sides by path."""
+
+    def __init__(self, paths, before=None, after=None):
+        self.paths = frozenset(paths)
+        self._sides = before or {}, after or {}
+
+    def before(self, path):
+        return self._sides[0].get(path)
+
+    def after(self, path):
+        return self._sides[1].get(path)

@@ -204,7 +204,7 @@ def run_changed(
     processes = CountedProcesses(_core.Processes(queue, settings.hash, spill))
     processes.adopt_orphans()
     specs = {task: graph.specs[task] for task in graph.nodes if task not in unchanged} if unchanged else graph.specs
-    ctx, blobs = run_context(workspace, specs, queue, processes, observer, options)
+    ctx = run_context(workspace, specs, queue, processes, observer, options)
     readers: list[_core.PatternSet] = []
 
     def consumers_of(path: str) -> list[TaskId]:
@@ -248,7 +248,7 @@ def run_changed(
             identity = snapshot.save(loaded.root, __version__, facts, workspace, loaded.graph)
         recall = recall_of(loaded, identity, options)
         if recall is not None:
-            recall.record(ctx, blobs, outcome)
+            recall.record(ctx, outcome)
     return outcome, processes.spawned, loop.signalled
 
 
@@ -259,7 +259,7 @@ def run_context(
     processes: Processes,
     observer: RunObserver,
     options: RunOptions,
-) -> tuple[RunContext, _core.Blobs]:
+) -> RunContext:
     """Build the adapters of a run of these tasks, and evaluate the tools that their keys name."""
     cache, algorithm = cache_directory(workspace), workspace.settings.hash
     host = host_environment()
@@ -268,7 +268,7 @@ def run_context(
     files = _core.Tree(queue, workspace.root, algorithm, patterns, stat_cache=remembered)
     blobs = _core.Blobs(queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files)
     environments = {task: child_environment(spec, host) for task, spec in specs.items() if spec.tools}
-    ctx = RunContext(
+    return RunContext(
         root=workspace.root,
         algorithm=algorithm,
         specs=specs,
@@ -287,8 +287,8 @@ def run_context(
         arguments=dict.fromkeys(options.arguments_for, options.arguments) if options.arguments else {},
         locks=_core.FileLocks(queue, formats.locks_directory(workspace.root)),
         kept={},
+        blobs=blobs,
     )
-    return ctx, blobs
 
 
 def explain(loaded: Loaded, task: TaskId) -> Explanation:
@@ -300,7 +300,7 @@ def explain(loaded: Loaded, task: TaskId) -> Explanation:
     graph = loaded.graph.restrict(closure(loaded.graph, task))
     spill = f"{cache_directory(workspace)}/{formats.SPILL}"
     processes = _core.Processes(queue, workspace.settings.hash, spill)
-    ctx, _ = run_context(workspace, graph.specs, queue, processes, RunObserver(), RunOptions())
+    ctx = run_context(workspace, graph.specs, queue, processes, RunObserver(), RunOptions())
 
     def entries_of(wanted: TaskId) -> list[Manifest]:
         found = [entry.manifest for entry in Inspection(cache_directory(workspace)).sound if entry.manifest]

@@ -195,6 +195,7 @@ def directory_outputs(facts: Facts) -> Iterator[Diagnostic]:
 def without_inputs(facts: Facts) -> Iterator[Diagnostic]:
     for spec in facts.tasks:
         declared = any(not pattern.exclude for pattern in spec.inputs) or any(tool.file for tool in spec.tools)
+        declared |= bool(spec.locks)
         if spec.cache and not declared and not _does_nothing(spec):
             message = f"{spec.id} is cached, but has no `inputs`: no edit to a file would make it run again"
             hint = "list the files that it reads, or say `cache: false`"

@@ -177,6 +177,8 @@ class TaskSpec(Record):
     ready: Ready | None = None
     description: str | None = None
     origin: Origin | None = None
+    locks: tuple[str, ...] = ()
+    """Kinds of lock files of which the project's part is an input: `uv`, `npm`, `cargo`."""
 
 
 class ProjectSpec(Record):

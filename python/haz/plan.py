@@ -22,8 +22,9 @@ class Request(Record):
     """What the command line asks for.
 
     `bearing` is the project that the current directory lies in. `changed` are workspace paths, or None without a
-    changeset filter; with one, references only say where to look. `with_dependents` adds the candidates that come after
-    an affected task by any kind of edge.
+    changeset filter; with one, references only say where to look. A path that ends in `/` is all that is below it. With
+    `unknown` everything counts as changed. `with_dependents` adds the candidates that come after an affected task by
+    any kind of edge, wherever that one is.
     """
 
     references: tuple[Reference, ...] = ()
@@ -31,16 +32,17 @@ class Request(Record):
     bearing: str | None = None
     changed: tuple[str, ...] | None = None
     with_dependents: bool = False
+    unknown: bool = False
 
 
 class Reason(Record):
     """Why a task is in a run.
 
     `requested`; `changed`, because of `path`; `dependent`, because it comes after the affected task `by`; `needed`, by
-    the hard dependency of `by`.
+    the hard dependency of `by`; `unknown`, because nobody can tell what has changed.
     """
 
-    kind: Literal["requested", "changed", "dependent", "needed"]
+    kind: Literal["requested", "changed", "dependent", "needed", "unknown"]
     by: TaskId | None = None
     path: str | None = None
 
@@ -69,13 +71,18 @@ def plan(
     and `workspace.yml` to the tasks that they contribute to: those are affected when such a file changes.
     """
     seeds: dict[TaskId, Reason]
-    if request.changed is None:
+    if request.unknown:
+        seeds = dict.fromkeys(_candidates(workspace, graph, request), Reason("unknown"))
+    elif request.changed is None:
         seeds = dict.fromkeys(_asked_for(workspace, graph, request), Reason("requested"))
     else:
-        candidates = _candidates(workspace, graph, request)
-        seeds = _affected(graph, candidates, request.changed, compile_patterns, config_files or {})
+        candidates = frozenset(_candidates(workspace, graph, request))
+        # What comes after a task may be a candidate though the task itself is none.
+        among = frozenset(graph.nodes) if request.with_dependents else candidates
+        seeds = _affected(graph, among, request.changed, compile_patterns, config_files or {})
         if request.with_dependents:
-            seeds |= _dependents(graph, seeds, set(candidates))
+            seeds |= _dependents(graph, seeds)
+            seeds = {task: reason for task, reason in seeds.items() if task in candidates}
     reasons = _closed(graph, seeds)
     return Plan(tuple(sorted(seeds)), {task: reasons[task] for task in sorted(reasons)})
 
@@ -118,36 +125,57 @@ def _resolved(workspace: Workspace, request: Request) -> list[TaskId]:
 
 def _affected(
     graph: TaskGraph,
-    candidates: Collection[TaskId],
+    among: Collection[TaskId],
     changed: Collection[str],
     compile_patterns: Compile,
     config_files: Mapping[str, Collection[TaskId]],
 ) -> dict[TaskId, Reason]:
-    """Find the candidates with an input that changed, or whose declaration may have (EXEC-026). Deleted paths count."""
+    """Find the tasks with an input that changed, or whose declaration may have (EXEC-026). Deleted paths count."""
     found: dict[TaskId, Reason] = {}
     if not changed:
         return found
-    among = frozenset(candidates)
     readers = [task for task in graph.nodes if task in among and graph.specs[task].inputs]
     patterns = compile_patterns(
         [[(p.anchored, p.literal, p.exclude) for p in graph.specs[task].inputs] for task in readers]
     )
     for path in sorted(changed):
-        tasks = [readers[i] for i in patterns.matching(path)]
+        if path.endswith("/"):
+            tasks = _readers_below(graph, readers, path)
+        else:
+            tasks = [readers[i] for i in patterns.matching(path)]
         tasks += [task for task in config_files.get(path, ()) if task in among]
         for task in tasks:
             if task not in found:
                 found[task] = Reason("changed", path=path)
+        if len(found) == len(among):
+            break
     return found
 
 
-def _dependents(graph: TaskGraph, affected: Collection[TaskId], among: Collection[TaskId]) -> dict[TaskId, Reason]:
+def _readers_below(graph: TaskGraph, readers: Iterable[TaskId], directory: str) -> list[TaskId]:
+    """Return the tasks with an input pattern that could match something below a directory."""
+    from haz._core import escape_pattern  # noqa: PLC0415 - few changesets have a directory
+    from haz.query.intersect import Automaton  # noqa: PLC0415
+
+    below = Automaton(f"{escape_pattern(directory)}**", literal=False)
+    return [
+        task
+        for task in readers
+        if any(
+            Automaton(pattern.anchored, literal=pattern.literal).meets(below)
+            for pattern in graph.specs[task].inputs
+            if not pattern.exclude
+        )
+    ]
+
+
+def _dependents(graph: TaskGraph, affected: Collection[TaskId]) -> dict[TaskId, Reason]:
     found: dict[TaskId, Reason] = {}
     queue = sorted(affected)
     for task in queue:
         for kind in (graph.hard_successors, graph.soft_successors, graph.producer_successors):
             for successor in kind[task]:
-                if successor in among and successor not in affected and successor not in found:
+                if successor not in affected and successor not in found:
                     found[successor] = Reason("dependent", by=task)
                     queue.append(successor)
     return found

@@ -61,4 +61,13 @@ class Store(Protocol):
     def publish(self, manifest: Manifest) -> None: ...
 
 
-__all__ = ["Event", "Events", "Files", "Inputs", "Locks", "Processes", "Store"]
+class Changes(Protocol):
+    """What has changed in a workspace, with contents on both sides by workspace path; see `haz.vcs.Changeset`."""
+
+    @property
+    def paths(self) -> frozenset[str]: ...
+    def before(self, path: str) -> bytes | None: ...
+    def after(self, path: str) -> bytes | None: ...
+
+
+__all__ = ["Changes", "Event", "Events", "Files", "Inputs", "Locks", "Processes", "Store"]

@@ -93,14 +93,14 @@ class Recall:
             contents.append(content)
         return contents[0], contents[1]
 
-    def record(self, ctx: RunContext, blobs: _core.Blobs, outcome: RunGraphOutcome) -> None:
+    def record(self, ctx: RunContext, outcome: RunGraphOutcome) -> None:
         """Write down what this run found or left up to date. Trouble costs the next run time, and is not told."""
         if outcome.invariant_violations:
             return
         candidates = [self._candidate(ctx, task, entry) for task, entry in (ctx.kept or {}).items()]
         try:
-            if candidates:
-                self._checkpoint.record(blobs, candidates, ctx.host)
+            if candidates and ctx.blobs is not None:
+                self._checkpoint.record(ctx.blobs, candidates, ctx.host)
         except FileSystemError:
             return
 
@@ -149,4 +149,4 @@ def kept(manifest: Manifest) -> Kept | None:
 
 def is_recallable(spec: TaskSpec) -> bool:
     """Whether files, variables and predecessors are all that the key is made of."""
-    return spec.cache and not spec.persistent and not spec.gitignore and not spec.tools
+    return spec.cache and not (spec.persistent or spec.gitignore or spec.tools or spec.locks)

@@ -50,13 +50,14 @@ from haz.graph import Specs
 from haz.ignored import without_ignored
 from haz.model import Command, CompletedRecord, ExitStatus, StreamHashes
 from haz.recall import is_recallable, kept
+from haz.slices import names_of_slices, remember, with_slices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from typing import Any, Literal
 
-    from haz._core import Finished, Inputs, PatternSet
+    from haz._core import Blobs, Finished, Inputs, PatternSet
     from haz.cache.produced import File, Ledger
     from haz.events import RunObserver
     from haz.graph import PatternList
@@ -76,7 +77,7 @@ class RunContext(Record):
     `input_specs` and `output_specs`. `host` is the invoking environment, `arguments` the `-- ARGS` per task,
     `created_at` the start of the run in milliseconds since the epoch. Without `locks` other processes are not heeded,
     without a `ledger` of what tasks have made nothing is removed on a hit. In `kept`, if it is there, the run notes the
-    entries whose outputs are in place.
+    entries whose outputs are in place, for a checkpoint that is written with `blobs`.
     """
 
     root: str
@@ -97,6 +98,7 @@ class RunContext(Record):
     locks: Locks | None = None
     ledger: Ledger | None = None
     kept: dict[TaskId, Kept] | None = None
+    blobs: Blobs | None = None
 
     def reads_cache(self, spec: TaskSpec) -> bool:
         return spec.cache and not spec.persistent and self.policy in ("read-write", "read")
@@ -131,6 +133,10 @@ def cache_lookup_phase(
         raise_input_error(inputs)
         if spec.gitignore:
             inputs = without_ignored(ctx.root, spec, inputs, ctx.algorithm)
+        if spec.locks:
+            inputs = with_slices(
+                ctx.root, spec, inputs, ctx.algorithm, lambda text: ctx.observer.on_warning(task, text)
+            )
         if isinstance(tools, BuildKeyError):
             raise tools
         if ctx.policy == "off":
@@ -370,12 +376,17 @@ def _keep(
     for path in paths:
         if not path.startswith("/") or "//" in path or any(part in (".", "..") for part in path.split("/")):
             raise MaterialisedOutputPathInvalid(path, "it does not name a place in the workspace")
-    if spec.inputs:
+    if spec.inputs or spec.locks:
         ctx.files.fingerprint(token, [ctx.input_specs[task]])
         _, (after,) = yield
         if spec.gitignore:
             after = without_ignored(ctx.root, spec, after, ctx.algorithm)
-        changed = changed_inputs(lookup.inputs, after, set(paths))
+        try:
+            after = with_slices(ctx.root, spec, after, ctx.algorithm)
+        except BuildKeyError as error:
+            ctx.observer.on_warning(task, f"the result was not stored: {error}")
+            return paths, ""
+        changed = changed_inputs(lookup.inputs, after, {*paths, *names_of_slices(spec, paths)})
         if changed:
             ctx.observer.on_warning(task, f"the result was not stored: {changed} changed while the task ran")
             return paths, ""
@@ -398,6 +409,8 @@ def _keep(
         ctx.observer.on_warning(task, f"the result was not stored: {StoreFailed(error)}")
         return paths, ""
     _remember(ctx, spec, manifest)
+    if spec.locks:
+        remember(ctx.root, spec, ctx.algorithm, lambda text: ctx.observer.on_warning(task, text))
     return paths, mark_of(manifest)
 
 

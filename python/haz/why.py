@@ -9,6 +9,7 @@ from haz.cache.store import Hit
 from haz.errors import BuildKeyError, BuildKeyFailed
 from haz.ignored import without_ignored
 from haz.run_task import cache_lookup_phase
+from haz.slices import changed_packages, with_slices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def explain_task(
     answers = events.wait()[0][2]
     inputs = dict(zip(order, answers, strict=True))
     try:
-        files = _files(graph, without_ignored(ctx.root, graph.specs[task], inputs[task], ctx.algorithm))
+        kept = without_ignored(ctx.root, graph.specs[task], inputs[task], ctx.algorithm)
+        files = _files(graph, with_slices(ctx.root, graph.specs[task], kept, ctx.algorithm))
     except BuildKeyError:
         # The lookup below ends in the same error, and tells it.
         files = ()
@@ -114,9 +116,23 @@ def _explained(
     label = f"miss: {lookup.found.label}"
     for manifest in entries_of(task):
         if manifest.key != lookup.key:
-            differences = explain(manifest.parts, explain_parts(lookup.sections, ctx.algorithm))
+            parts = explain_parts(lookup.sections, ctx.algorithm)
+            differences = tuple(
+                _with_packages(ctx.root, lookup.spec, difference, manifest.parts)
+                for difference in explain(manifest.parts, parts)
+            )
             return Explanation(lookup.spec, files, hard, soft, lookup.key, label, None, manifest.key, differences)
     return Explanation(lookup.spec, files, hard, soft, lookup.key, label)
+
+
+def _with_packages(root: str, spec: TaskSpec, difference: Difference, before: dict[str, Any]) -> Difference:
+    """Name the packages that changed in a part of a lock file."""
+    row = difference.what.removeprefix("input ")
+    if (difference.section, difference.kind) != ("inputs", "changed") or row.startswith("/"):
+        return difference
+    digests = [digest for name, digest, *_ in before["inputs"]["rows"] if name == row]
+    told = changed_packages(root, spec, row, digests[0]) if digests else None
+    return difference if told is None else difference.replace(what=f"{difference.what} ({told})")
 
 
 def _with_predecessors(graph: TaskGraph, task: TaskId) -> list[TaskId]:
@@ -150,7 +166,9 @@ def _files(graph: TaskGraph, inputs: Inputs) -> tuple[InputFile, ...]:
     tasks = list(graph.specs)
     writers = PatternSet([[(p.anchored, p.literal, p.exclude) for p in graph.specs[t].outputs] for t in tasks])
     return tuple(
-        InputFile(path, tuple(tasks[number] for number in writers.matching(path))) for path, _, _ in inputs.rows()
+        # What is no file, such as a part of a lock file, has no producer.
+        InputFile(path, tuple(tasks[number] for number in writers.matching(path)) if path.startswith("/") else ())
+        for path, _, _ in inputs.rows()
     )
 
 

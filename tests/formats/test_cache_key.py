@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
+from pathlib import Path
 
 import blake3
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from haz.cache.key import SECTIONS, key_of, sections
 from haz.errors import PredecessorStreamsMissing
 from haz.model import Command, Environment, Pattern, Shell, StreamHashes, TaskId, TaskSpec
+from haz.slices import with_slices
 
 HASHES = {"blake3": lambda data: blake3.blake3(data).digest(), "sha256": lambda data: hashlib.sha256(data).digest()}
 TASK = TaskId("lib", "t")
@@ -172,3 +175,49 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",
 def test_different_argument_lists_never_share_a_pre_image(one: list[str], other: list[str]) -> None:
     same = derive(spec(action=Command(tuple(one)))) == derive(spec(action=Command(tuple(other))))
     assert same == (one == other)
+
+
+CARGO_LOCK = b"""version = 4
+[[package]]
+name = "lib"
+version = "0.1.0"
+dependencies = ["x", "other 1.0.0"]
+[[package]]
+name = "x"
+version = "2.0.0"
+source = "registry+r"
+checksum = "01"
+[[package]]
+name = "unused"
+version = "1.0.0"
+[[package]]
+name = "other"
+version = "1.0.0"
+source = "caf\xc3\xa9"
+"""
+
+
+@pytest.mark.parametrize("algorithm", ["blake3", "sha256"])
+def test_a_part_of_a_lock_file_is_one_more_file(algorithm: str, tmp_path: Path) -> None:
+    """CACHE-005, D3: as docs/cache-key.md says."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/Cargo.toml").write_text('[package]\nname = "lib"\n')
+    (tmp_path / "Cargo.lock").write_bytes(CARGO_LOCK)
+    file = ("/lib/a.c", HASHES[algorithm](b"a"), True)
+    task = spec(locks=("cargo",))
+    found = with_slices(str(tmp_path), task, FakeInputs([file], algorithm), algorithm)
+    entries = [
+        {"dependencies": ["x", "other 1.0.0"], "name": "lib", "version": "0.1.0"},
+        {"name": "other", "source": "café", "version": "1.0.0"},
+        {"checksum": "01", "name": "x", "source": "registry+r", "version": "2.0.0"},
+    ]
+    text = "Cargo.lock 4\n"
+    for entry in entries:
+        compact = json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode()
+        text += f"{entry['name']} {entry['version']} {blake3.blake3(compact).hexdigest()}\n"
+    rows = [file, ("cargo:/Cargo.lock", HASHES[algorithm](text.encode()), False)]
+    assert found.rows() == rows
+    assert found.digest == HASHES[algorithm](reference_inputs(rows))
+    (tmp_path / "Cargo.lock").write_bytes(b"version = 9")
+    found = with_slices(str(tmp_path), task, FakeInputs([], algorithm), algorithm)
+    assert found.rows() == [("cargo:/Cargo.lock", HASHES[algorithm](b"\0version = 9"), False)]

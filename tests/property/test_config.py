@@ -145,7 +145,7 @@ def one(*values):
 
 
 def some(*values):
-    return st.lists(st.sampled_from(values), max_size=3, unique=True) | st.none()
+    return st.lists(st.sampled_from(values), max_size=3, unique_by=str) | st.none()
 
 
 SWITCH = one(True, False, None)
@@ -178,7 +178,7 @@ ACTION = st.one_of(
     ),
 )
 LIKELY = {
-    "inputs": PATTERNS,
+    "inputs": PATTERNS | some({"lock": "uv"}, {"lock": "npm"}, {"lock": "cargo"}, "a", "/b"),
     "outputs": st.one_of(PATTERNS, st.fixed_dictionaries({}, optional={"paths": PATTERNS, "clean": st.booleans()})),
     **dict.fromkeys(("deps", "weakDeps"), REFERENCES),
     "env": ENV,

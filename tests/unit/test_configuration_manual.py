@@ -39,7 +39,7 @@ def test_every_key_has_a_row():
 
 def test_the_examples_load(tmp_path):
     found = list(examples())
-    assert len(found) == 6
+    assert len(found) == 7
     base = {
         "core/haz.yml": "name: core\ntags: [rust]\n",
         "haz.yml": "name: top\n",

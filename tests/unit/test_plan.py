@@ -129,6 +129,27 @@ class TestChanges:
         assert seeds(bearing="lib", changed=("/lib/haz.yml",), config_files=files) == ["lib:build", "lib:docs"]
         assert seeds(bearing="tool", changed=("/.haz/workspace.yml",), config_files=files) == ["tool:gen"]
 
+    def test_a_directory_of_which_nothing_more_is_known_is_all_that_is_below_it(self):
+        """EXEC-026: a submodule used to be one path that nothing below it matched."""
+        assert seeds(scope="workspace", changed=("/lib/",)) == ["lib:build", "lib:check"]
+        assert seeds(scope="workspace", changed=("/app/tests/deep/",)) == ["app:test"]
+        assert seeds(scope="workspace", changed=("/lib/src", "/li/", "/README/")) == []
+        files = {"/tool/": ids("tool:gen")}
+        assert seeds(scope="workspace", changed=("/tool/",), config_files=files) == ["tool:gen"]
+
+    def test_when_nobody_knows_what_has_changed_every_candidate_may_have(self):
+        """EXEC-029."""
+        result = planned(scope="none", unknown=True)
+        assert list(map(str, result.seeds)) == EVERYTHING
+        assert {reason.kind for reason in result.reasons.values()} == {"unknown"}
+        assert seeds(bearing="lib", unknown=True) == ["lib:build", "lib:check", "lib:docs"]
+
+    def test_dependents_are_found_through_tasks_that_are_no_candidates(self):
+        result = planned("app:test", changed=("/lib/src/a",), with_dependents=True)
+        assert result.seeds == ids("app:test")
+        assert result.reasons[task_id("app:test")] == Reason("dependent", by=task_id("app:default"))
+        assert seeds("app:test", changed=("/lib/src/a",)) == []
+
     def test_dependents_come_along_when_asked_for(self):
         """Spec 04 §6.4 and §14 A3."""
         result = planned(scope="workspace", changed=("/lib/src/a",), with_dependents=True)

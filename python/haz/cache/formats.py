@@ -14,6 +14,7 @@
 <root>/.haz/state/produced-v1/  which outputs each task has made itself
 <root>/.haz/state/workspace-v1  the configuration as it was understood last
 <root>/.haz/state/checkpoint-v1  which tasks were up to date, and what proves it
+<root>/.haz/state/slices-v1/    parts of lock files by digest, for explanations only
 ```
 """
 
@@ -28,6 +29,7 @@ STAT = "stat-v1"
 SPILL = "spill"
 LOCKS = ".haz/locks/v1"
 PRODUCED = ".haz/state/produced-v1"
+SLICES = ".haz/state/slices-v1"
 PRODUCED_MAGIC = b"haz-produced 1 "
 SNAPSHOT = ".haz/state/workspace-v1"
 SNAPSHOT_MAGIC = b"haz-workspace 1\n"

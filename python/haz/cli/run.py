@@ -9,15 +9,13 @@ from typing import Annotated
 import typer
 
 from haz import __version__, env
-from haz._core import PatternSet
 from haz.app import RunOptions, execute, open_workspace, output_observer
-from haz.cli import values
+from haz.cli import changes, values
 from haz.cli.report import finish
 from haz.errors import UsageError
 from haz.observers.history import HistoryObserver
 from haz.observers.ledger import Ledger
 from haz.observers.presenter import Presenter
-from haz.plan import Request, plan
 from haz.streams import Writer
 
 NAME = "run"
@@ -34,6 +32,14 @@ def command(
         bool, typer.Option("--all", help="All tasks of the project here, or of all projects outside of one.")
     ] = False,
     workspace: Annotated[bool, typer.Option("--workspace", help="All tasks of all projects.")] = False,
+    git_changed: changes.GitChanged = False,
+    git_staged: changes.GitStaged = False,
+    git_changed_since: changes.GitChangedSince = None,
+    merge_base: changes.MergeBase = False,
+    on_unknown: changes.OnUnknownBase = None,
+    affected_dependents: changes.Dependents = False,
+    shard: changes.ShardOption = None,
+    shard_durations: changes.ShardDurations = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and run nothing.")] = False,
     output_mode: Annotated[
         str | None, typer.Option("--output-mode", metavar="MODE", help="live: line by line; buffered: task by task.")
@@ -68,6 +74,9 @@ def command(
     ] = None,
     color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
 ) -> int:
+    wanted = changes.changed(
+        git_changed=git_changed, git_staged=git_staged, since=git_changed_since, merge_base=merge_base
+    )
     chosen_mode = values.output_mode(output_mode)
     chosen_colour = values.colour(color)
     cap = values.at_least_one("--jobs N", jobs)
@@ -75,28 +84,31 @@ def command(
     extra = values.extra_attempts(retries, off=no_retries)
     chosen_order = values.order(order)
     references = values.references(tasks)
-    if every and workspace:
-        raise UsageError("--all and --workspace are mutually exclusive")
-    if references and (every or workspace):
-        flag = "--all" if every else "--workspace"
-        raise UsageError(f"`{flag}` cannot be combined with positional tasks")
+    choice = changes.choice(
+        references,
+        wanted,
+        every=every,
+        workspace=workspace,
+        dependents=affected_dependents,
+        on_unknown=on_unknown,
+        part=shard,
+        durations=shard_durations,
+    )
+    if references and wanted is not None:
+        raise UsageError("git-changeset filters cannot be combined with positional tasks", "`haz affected` can do it")
     if force and no_cache:
         raise UsageError("--force and --no-cache are mutually exclusive")
     if keep_going and fail_fast:
         raise UsageError("--keep-going and --fail-fast are mutually exclusive")
 
     loaded = open_workspace(os.getcwd())
-    request = Request(
-        references=references,
-        scope="workspace" if workspace else "all" if every else "none",
-        bearing=loaded.bearing,
-    )
-    planned = plan(loaded.workspace, loaded.graph, request, PatternSet)
+    chosen = changes.chosen(loaded, choice)
     out, err = Writer(1), Writer(2)
+    err.text(chosen.note or "")
     if dry_run:
-        out.text(dry_run_text([str(task) for task in planned.tasks]))
+        out.text(dry_run_text([str(task) for task in chosen.tasks]))
         return finish(out)
-    if not planned.tasks:
+    if not chosen.tasks:
         return 0
     # One decision for the lines of a run: they go to both streams.
     presenter_colour = env.colour(chosen_colour, 1) and env.colour(chosen_colour, 2)
@@ -122,7 +134,7 @@ def command(
     ledger = Ledger()
     if report is not None:
         observers.append(ledger)
-    done = execute(loaded, planned.tasks, options, observers, complain)
+    done = execute(loaded, chosen.tasks, options, observers, complain)
     presenter = Presenter(colour=presenter_colour)
     err.text(presenter.epilogue(done.outcome.counts(), done.duration))
     err.text(presenter.flaky(done.outcome.outcomes.values()))

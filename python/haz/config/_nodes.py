@@ -179,8 +179,13 @@ def text(rule: Rule, node: Node) -> str | None:
     return None
 
 
-def texts(rule: Rule, node: Node) -> list[tuple[int, str, Node]] | None:
-    """Read a list of strings; None when it is no list, else the indices and values of its good elements."""
+def texts(
+    rule: Rule, node: Node, other: Callable[[Rule, Node], bool] | None = None
+) -> list[tuple[int, str, Node]] | None:
+    """Read a list of strings; None when it is no list, else the indices and values of its good elements.
+
+    An element that is no string is for `other`, if it takes it.
+    """
     if node.kind == "null":
         return []
     if node.kind != "sequence":
@@ -190,7 +195,7 @@ def texts(rule: Rule, node: Node) -> list[tuple[int, str, Node]] | None:
     for index, item in enumerate(node.value):
         if item.kind == "scalar":
             found.append((index, item.value, item))
-        else:
+        elif other is None or not other(rule.item(index), item):
             _not_a_text(rule.item(index), item)
     return found
 

@@ -215,10 +215,12 @@ def _exit_codes(rule: Rule, node: Node) -> tuple[int, ...] | None:
     return tuple(dict.fromkeys(code for code in codes if code is not None))
 
 
-def patterns(rule: Rule, node: Node, what: str) -> tuple[PatternDeclaration, ...]:
-    """Read a list of path patterns (spec 01 §9, D11)."""
+def patterns(
+    rule: Rule, node: Node, what: str, other: Callable[[Rule, Node], bool] | None = None
+) -> tuple[PatternDeclaration, ...]:
+    """Read a list of path patterns (spec 01 §9, D11); an element that is no string is for `other`, if it takes it."""
     found: dict[tuple[str, bool], PatternDeclaration] = {}
-    for index, written, item in texts(rule, node) or ():
+    for index, written, item in texts(rule, node, other) or ():
         exclude = written.startswith("!")
         body = written[1:] if exclude else written
         try:

@@ -38,6 +38,8 @@ KEYS = (
 READY_KEYS = ("command", "line", "port", "timeout")
 TOOL_KEYS = ("command", "file")
 OUTPUTS_KEYS = ("clean", "paths")
+INPUT_KEYS = ("lock",)
+LOCKS = ("cargo", "npm", "uv")
 
 NAME_HELP = "a name has 1 to 64 letters A-Z a-z, digits, `-` or `_`, and starts with a letter or digit"
 ACTION_HELP = (
@@ -45,6 +47,7 @@ ACTION_HELP = (
 )
 SHELL_HELP = f"{ACTION_HELP}\n`shell_type` names the shell (default `sh`); it stands beside `shell` only"
 PATTERNS_HELP = 'write a list of paths, such as `["src/**/*.c", /common.mk, "!src/gen/**"]`; `/` is the workspace root'
+INPUTS_HELP = f"{PATTERNS_HELP};\n`{{lock: uv}}` is what the project resolves to in the lock file of uv, npm or cargo"
 OUTPUTS_HELP = f'{PATTERNS_HELP};\nor a mapping, such as `{{paths: ["gen/**"], clean: false}}`'
 REFERENCES_HELP = (
     "a reference is `~:task` (this project), `project:task`, `^:task` (every project), `^~:task` (every other),\n"
@@ -85,12 +88,13 @@ def task(source: Source, rule: Rule, name: str, key: Node, body: Node) -> TaskDe
         late = Rule(source, "cfg::042", f"{at}.ready", "add `persistent: true`, or remove `ready`")
         late.refuse("`ready` is for persistent tasks only", found["ready"][0])
     outputs, clean = _outputs(source, found, at)
+    inputs, locks = _inputs(source, found, at)
     return TaskDeclaration(
         name,
         source,
         key,
         action,
-        _patterns(source, found, at, "inputs", "cfg::016"),
+        inputs,
         outputs,
         _references(source, found, at, "deps"),
         _references(source, found, at, "weakDeps"),
@@ -106,6 +110,7 @@ def task(source: Source, rule: Rule, name: str, key: Node, body: Node) -> TaskDe
         ready,
         _shared.description(source, found, at),
         source.origin(key),
+        locks,
     )
 
 
@@ -147,11 +152,35 @@ def _action(source: Source, at: str, found: Fields, body: Node) -> Command | She
     return None
 
 
+def _inputs(source: Source, found: Fields, at: str) -> tuple[tuple[PatternDeclaration, ...], tuple[str, ...]]:
+    """Read patterns, and mappings of one key that stand for something else. CFG-016."""
+    locks: dict[str, Node] = {}
+
+    def other(rule: Rule, item: Node) -> bool:
+        named = {key.value: value for key, value in item.value} if item.kind == "mapping" else {}
+        if not any(key in named for key in INPUT_KEYS):
+            return False
+        rule.help = INPUTS_HELP
+        if len(named) > 1:
+            rule.refuse("an input that is a mapping has exactly one key", item)
+            return True
+        kind = choice(rule.key("lock"), named["lock"], LOCKS)
+        if kind in locks:
+            refuse_duplicate(rule, "lock", kind, item, locks[kind])
+        elif kind is not None and kind in LOCKS:
+            locks[kind] = item
+        return True
+
+    if "inputs" not in found:
+        return (), ()
+    rule = Rule(source, "cfg::016", f"{at}.inputs", PATTERNS_HELP)
+    return _shared.patterns(rule, found["inputs"][1], "input", other), tuple(sorted(locks))
+
+
 def _patterns(source: Source, found: Fields, at: str, key: str, code: str) -> tuple[PatternDeclaration, ...]:
     if key not in found:
         return ()
-    what = "input" if key == "inputs" else "output"
-    return _shared.patterns(Rule(source, code, f"{at}.{key}", PATTERNS_HELP), found[key][1], what)
+    return _shared.patterns(Rule(source, code, f"{at}.{key}", PATTERNS_HELP), found[key][1], "output")
 
 
 def _outputs(source: Source, found: Fields, at: str) -> tuple[tuple[PatternDeclaration, ...], bool]:

@@ -71,6 +71,7 @@ class TaskDeclaration(Record):
     ready: Ready | None
     description: str | None
     origin: Origin
+    locks: tuple[str, ...] = ()
 
 
 class ProjectDeclaration(Record):

@@ -80,6 +80,7 @@ def project(
             task.ready,
             task.description,
             task.origin,
+            task.locks,
         )
     return ProjectSpec(declared.name, root, declared.tags, specs, declared.origin, declared.description)
 

@@ -141,7 +141,22 @@ TASK = _object(
         "description": _text("What the task does, in one line."),
         "env": ENV,
         "gitignore": {"description": "true: patterns in `inputs` pass over files that git ignores.", **SWITCH},
-        "inputs": _list("Files whose content matters: paths and patterns, `!` excludes.", PATTERNS, uniqueItems=True),
+        "inputs": _list(
+            "Files whose content matters: paths and patterns, `!` excludes.",
+            {
+                "anyOf": [
+                    PATTERNS,
+                    {
+                        "description": "What the project resolves to in the lock file of a package manager.",
+                        "type": "object",
+                        "properties": {"lock": {"enum": list(_task.LOCKS)}},
+                        "required": ["lock"],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+            uniqueItems=True,
+        ),
         "mutex": _or_null(
             {
                 "description": "Tasks that share a mutex do not run at the same time.",

@@ -88,7 +88,7 @@ def _shortcuts(filters: Filters) -> list[Test]:
     if filters.has_deps is not None:
         tests.append(lambda spec: bool(spec.deps) == filters.has_deps)
     if filters.has_inputs is not None:
-        tests.append(lambda spec: bool(spec.inputs) == filters.has_inputs)
+        tests.append(lambda spec: bool(spec.inputs or spec.locks) == filters.has_inputs)
     if filters.has_outputs is not None:
         tests.append(lambda spec: bool(spec.outputs) == filters.has_outputs)
     if filters.mutex:

@@ -1,0 +1,109 @@
+"""List the tasks that changed files affect, and run nothing."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from haz import _core
+from haz.app import open_workspace
+from haz.cli import changes, values
+from haz.cli.report import finish
+from haz.streams import Writer
+from haz.vcs import Filter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from haz.app import Loaded
+    from haz.cli.changes import Choice, Chosen
+    from haz.plan import Reason
+
+NAME = "affected"
+
+
+def command(
+    tasks: Annotated[
+        list[str] | None, typer.Argument(metavar="TASK…", help="Only these; see `haz run`. Default: as with --all.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Tasks of the project here, or of all projects outside of one (default).")
+    ] = False,
+    workspace: Annotated[bool, typer.Option("--workspace", help="Tasks of all projects.")] = False,
+    git_changed: changes.GitChanged = False,
+    git_staged: changes.GitStaged = False,
+    git_changed_since: changes.GitChangedSince = None,
+    merge_base: changes.MergeBase = False,
+    on_unknown: changes.OnUnknownBase = None,
+    affected_dependents: changes.Dependents = False,
+    shard: changes.ShardOption = None,
+    shard_durations: changes.ShardDurations = None,
+    look_up: Annotated[
+        bool, typer.Option("--lookup", help="With --format json: say what the cache would restore.")
+    ] = False,
+    form: Annotated[str, typer.Option("--format", metavar="FMT", help="plain or json.")] = "plain",
+) -> int:
+    wanted = changes.changed(
+        git_changed=git_changed, git_staged=git_staged, since=git_changed_since, merge_base=merge_base
+    )
+    chosen_form = values.output_format(form)
+    choice = changes.choice(
+        values.references(tasks),
+        wanted or Filter("changed"),
+        every=every,
+        workspace=workspace,
+        dependents=affected_dependents,
+        on_unknown=on_unknown,
+        part=shard,
+        durations=shard_durations,
+    )
+    loaded = open_workspace(os.getcwd())
+    chosen = changes.chosen(loaded, choice)
+    out, err = Writer(1), Writer(2)
+    err.text(chosen.note or "")
+    if chosen_form == "json":
+        out(_core.json_dumps(report_value(loaded, choice, chosen, look_up=look_up)) + b"\n")
+    else:
+        mine = frozenset(chosen.tasks)
+        out.text("".join(f"{task}\n" for task in chosen.selection.plan.seeds if task in mine))
+    return finish(out)
+
+
+def report_value(loaded: Loaded, choice: Choice, chosen: Chosen, *, look_up: bool) -> dict[str, Any]:
+    """Return the list as data: docs/cli/affected.md has its schema."""
+    from haz.expected import expectations  # noqa: PLC0415 - for this form only
+
+    expected = expectations(loaded, chosen.tasks, look_up=look_up)
+    plan = chosen.selection.plan
+    seeds = frozenset(plan.seeds)
+    return {
+        "version": 1,
+        "base": chosen.selection.base,
+        "complete": chosen.selection.warning is None,
+        "shard": None
+        if choice.shard is None
+        else {"number": choice.shard.number, "count": choice.shard.count, "partition": chosen.partition},
+        "projects": sorted({task.project for task in chosen.tasks if task in seeds}),
+        "tasks": [
+            {
+                "task": str(task),
+                "project": task.project,
+                "name": task.task,
+                "affected": task in seeds,
+                "reason": reason_value(plan.reasons[task]),
+                "duration": expected[task].duration,
+                "expected": expected[task].result,
+            }
+            for task in chosen.tasks
+        ],
+    }
+
+
+def reason_value(reason: Reason) -> dict[str, Any]:
+    value: dict[str, Any] = {"kind": reason.kind}
+    if reason.path is not None:
+        value["path"] = reason.path.encode(errors="surrogateescape").decode(errors="replace")
+    if reason.by is not None:
+        value["by"] = str(reason.by)
+    return value

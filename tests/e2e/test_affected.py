@@ -1,0 +1,344 @@
+"""`haz run --git-changed…`, `haz affected` and `--shard`, as a script sees them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from haz.affected import declared_in
+from haz.app import open_workspace
+from haz.cli import changes
+from haz.errors import UsageError
+from haz.expected import read_durations
+from haz.model import TaskId
+from tests.fakes import FakeChanges
+from tests.repository import Repository, neutral  # noqa: F401 - a fixture
+from tests.space import Result, Space
+
+pytestmark = pytest.mark.usefixtures("neutral")
+
+
+@pytest.fixture
+def repository(space: Space) -> Space:
+    """`app` needs `lib`; both are committed, and so is an overlay for those with the tag `py`."""
+    space.write(".haz/workspace.yml", "projects: [/app, /lib]\n")
+    space.write(".haz/tasks/py.yml", "tagsFilter: [py]\ntasks:\n  fmt: {command: [echo], inputs: ['**/*.py']}\n")
+    space.write(
+        "lib/haz.yml",
+        """
+        name: lib
+        tags: [py]
+        tasks:
+          build: {command: [echo, built], inputs: ["src/**"], outputs: ["out/**"]}
+          docs: {command: [echo], inputs: [/README], tools: [{file: tool.txt}]}
+          test: {command: [echo], deps: ["~:build"]}
+        """,
+    )
+    space.write(
+        "app/haz.yml",
+        """
+        name: app
+        tasks:
+          it: {command: [echo], deps: ["lib:build"], inputs: [it.txt]}
+          alone: {command: [echo]}
+        """,
+    )
+    for path in ("lib/src/a.py", "lib/tool.txt", "README", "app/it.txt"):
+        space.write(path, path)
+    commit(space)
+    return space
+
+
+def commit(space: Space) -> str:
+    made = Repository(space.root)
+    made.git("init", "-q")
+    return made.commit()
+
+
+def affected(space: Space, *words: str, cwd: str = ".") -> list[str]:
+    return space.haz("affected", *words, cwd=cwd).ok().out.split()
+
+
+def planned(space: Space, *words: str, cwd: str = ".") -> list[str]:
+    out = space.run("--dry-run", *words, cwd=cwd).ok().out
+    return [line.removeprefix("  - ") for line in out.splitlines()[1:]]
+
+
+def refused(result: Result, *tokens: str) -> None:
+    assert result.code == 2
+    assert result.out == ""
+    assert [token for token in tokens if token not in result.err] == []
+
+
+class TestRun:
+    def test_a_filter_runs_what_is_affected_and_what_that_needs(self, repository: Space) -> None:
+        """EXEC-026, EXEC-027, EXEC-002."""
+        repository.write("app/it.txt", "2")
+        assert planned(repository, "--git-changed") == ["app:it", "lib:build"]
+        assert repository.run("--git-changed").ok().ran == {"app:it", "lib:build"}
+        assert planned(repository, "--git-changed", cwd="lib") == []
+        assert planned(repository, "--git-changed", "--all", cwd="lib") == []
+        assert planned(repository, "--git-changed", "--workspace", cwd="lib") == ["app:it", "lib:build"]
+
+    def test_staged_and_since(self, repository: Space) -> None:
+        """EXEC-028, EXEC-029."""
+        repository.write("lib/src/new.c", "2")
+        assert planned(repository, "--git-staged") == []
+        commit(repository)
+        assert planned(repository, "--git-changed-since", "HEAD~1") == ["lib:build"]
+        assert planned(repository, "--git-changed-since=HEAD") == []
+
+    def test_nothing_affected_is_said_and_is_a_success(self, repository: Space) -> None:
+        """Spec 04 §6.6: it used to print nothing at all."""
+        done = repository.run("--git-changed").ok()
+        assert (done.out, done.err) == ("", "nothing affected (0 changed paths)\n")
+        assert repository.run("--git-changed", "--dry-run").ok().out == "would run 0 tasks.\n"
+
+    def test_what_excludes_what(self, repository: Space) -> None:
+        """EXEC-026, spec 04 §2.3."""
+        refused(repository.run("--git-changed", "--git-staged"), "mutually exclusive")
+        refused(repository.run("--git-staged", "--git-changed-since", "HEAD", "--all", "x"), "mutually exclusive")
+        refused(repository.run("--git-changed", "lib:build"), "git-changeset", "positional")
+        refused(repository.run("--git-changed-since", "--output=x"), "--git-changed-since", "REV")
+        refused(repository.run("--merge-base"), "--merge-base needs --git-changed-since")
+        refused(repository.run("--affected-dependents", "--all"), "--affected-dependents needs a git-changeset filter")
+        refused(repository.run("--on-unknown", "all"), "--on-unknown needs a git-changeset filter")
+        refused(repository.run("--git-changed", "--on-unknown", "x"), "'x' is neither all nor error")
+
+    def test_what_git_cannot_say_is_an_error_before_anything_runs(self, repository: Space, space: Space) -> None:
+        """EXEC-026, EXEC-029."""
+        refused(repository.run("--git-changed-since", "nope"), "git-changeset enumeration failed", "`nope`")
+        refused(repository.run("--git-changed-since=--output=F"), "git-changeset enumeration failed", "--output=F")
+        assert not (space.root / "F").exists()
+
+    def test_outside_of_a_repository(self, space: Space) -> None:
+        """EXEC-026."""
+        space.project("lib", "t: {command: [echo]}")
+        refused(space.run("--git-changed"), "git-changeset enumeration failed", "is not inside a git repository")
+
+
+class TestDeclarations:
+    """A change of what declares a task affects it; it used to affect nothing (spec 04 §6.4, O of 03 §15 F6)."""
+
+    def test_a_project_file(self, repository: Space) -> None:
+        with open(repository.root / "app/haz.yml", "a") as file:
+            file.write("description: x\n")
+        assert affected(repository) == ["app:alone", "app:it"]
+
+    def test_a_project_file_that_is_a_link(self, repository: Space) -> None:
+        (repository.root / "app/haz.yml").rename(repository.root / "shared.yml")
+        (repository.root / "app/haz.yml").symlink_to("../shared.yml")
+        commit(repository)
+        assert affected(repository) == []
+        with open(repository.root / "shared.yml", "a") as file:
+            file.write("description: x\n")
+        assert affected(repository) == ["app:alone", "app:it"]
+
+    def test_an_overlay(self, repository: Space) -> None:
+        overlay = repository.root / ".haz/tasks/py.yml"
+        overlay.write_text(overlay.read_text() + "# x\n")
+        assert affected(repository) == ["lib:fmt"]
+        overlay.unlink()
+        assert affected(repository) == []
+
+    def test_a_body_that_wins_because_another_overlay_went(self, repository: Space) -> None:
+        repository.write(".haz/tasks/any.yml", "tasks:\n  fmt: {command: [true]}\n  lint: {command: [true]}\n")
+        commit(repository)
+        (repository.root / ".haz/tasks/py.yml").unlink()
+        assert affected(repository) == ["app:fmt", "lib:fmt"]
+
+    def test_an_overlay_that_could_not_be_read_before(self, repository: Space) -> None:
+        repository.write(".haz/tasks/any.yml", "tasks: [\n")
+        commit(repository)
+        repository.write(".haz/tasks/any.yml", "tagsFilter: [other]\ntasks: {}\n")
+        assert affected(repository) == ["lib:fmt"]
+
+    def test_the_workspace_file(self, repository: Space) -> None:
+        repository.settings("env: {override: {A: b}}\n")
+        assert len(affected(repository)) == 6
+
+    def test_a_project_that_the_workspace_file_adds(self, repository: Space) -> None:
+        repository.write("new/haz.yml", "name: new\ntasks:\n  t: {command: [true]}\n")
+        repository.write("old/haz.yml", "name: old\ntasks:\n  t: {command: [true]}\n")
+        repository.write("haz.yml", "name: top\ntasks:\n  t: {command: [true]}\n")
+        commit(repository)
+        repository.write(".haz/workspace.yml", "projects: ['/[an]*', /lib]\n")
+        assert affected(repository) == ["new:t"]
+        commit(repository)
+        repository.write(".haz/workspace.yml", "projects: ['/*', '!/old', /]\n")
+        assert affected(repository) == ["top:t"]
+        commit(repository)
+        repository.write(".haz/workspace.yml", "projects: ['/*', /]\n")
+        assert affected(repository, "--workspace") == ["old:t"]
+
+    def test_a_tool_file(self, repository: Space) -> None:
+        repository.write("lib/tool.txt", "2")
+        assert affected(repository) == ["lib:docs"]
+
+    def test_a_directory_of_which_nothing_more_is_known(self, repository: Space) -> None:
+        loaded = open_workspace(str(repository.root))
+        fake = FakeChanges({"/lib/", "/README"})
+        assert [str(task) for task in declared_in(loaded.workspace, loaded.graph, fake)["/lib/"]] == [
+            "lib:docs",
+            "lib:build",
+            "lib:docs",
+            "lib:fmt",
+            "lib:test",
+        ]
+        Repository.new(repository.root / "lib/src/nested", x="1")
+        assert affected(repository) == ["lib:build", "lib:fmt"]
+
+
+class TestAffected:
+    def test_the_default_is_what_differs_from_head(self, repository: Space) -> None:
+        repository.write("lib/src/a.py", "2")
+        assert affected(repository) == ["lib:build", "lib:fmt"]
+        assert affected(repository, "--git-staged") == []
+        assert affected(repository, cwd="app") == []
+
+    def test_dependents_come_along_across_projects(self, repository: Space) -> None:
+        """`--affected-dependents`: what is downstream, also of tasks that are no candidates themselves."""
+        repository.write("lib/src/a.py", "2")
+        everything = ["app:it", "lib:build", "lib:fmt", "lib:test"]
+        assert affected(repository, "--affected-dependents") == everything
+        assert affected(repository, "--affected-dependents", cwd="app") == ["app:it"]
+        assert planned(repository, "--git-changed", "--affected-dependents", "--workspace") == everything
+
+    def test_tasks_narrow_the_list(self, repository: Space) -> None:
+        repository.write("lib/src/a.py", "2")
+        assert affected(repository, "^:fmt", "app:it") == ["lib:fmt"]
+        assert affected(repository, "app:it", "--affected-dependents") == ["app:it"]
+
+    def test_json_says_why(self, repository: Space) -> None:
+        """D14."""
+        base = commit(repository)
+        repository.write(b"lib/src/\xff.c".decode(errors="surrogateescape"), "2")
+        repository.write("app/it.txt", "2")
+        value = json.loads(repository.haz("affected", "--format", "json", "--affected-dependents").ok().out)
+        assert (value["version"], value["base"], value["complete"], value["shard"]) == (1, base, True, None)
+        assert value["projects"] == ["app", "lib"]
+        assert {row["task"]: row["reason"] for row in value["tasks"]} == {
+            "app:it": {"kind": "changed", "path": "/app/it.txt"},
+            "lib:build": {"kind": "changed", "path": "/lib/src/\ufffd.c"},
+            "lib:test": {"kind": "dependent", "by": "lib:build"},
+        }
+        value = json.loads(repository.haz("affected", "--format=json", "app:it").ok().out)
+        assert [(row["task"], row["affected"], row["reason"]) for row in value["tasks"]] == [
+            ("app:it", True, {"kind": "changed", "path": "/app/it.txt"}),
+            ("lib:build", False, {"kind": "needed", "by": "app:it"}),
+        ]
+        assert value["projects"] == ["app"]
+
+    def test_durations_and_lookups_say_what_a_run_would_cost(self, repository: Space) -> None:
+        repository.run("--workspace").ok()
+        repository.write("app/it.txt", "2")
+        words = ("affected", "--format", "json", "--lookup")
+        value = json.loads(repository.haz(*words).ok().out)
+        assert {row["task"]: row["expected"] for row in value["tasks"]} == {"app:it": "miss", "lib:build": "hit"}
+        assert all(isinstance(row["duration"], int) for row in value["tasks"])
+        repository.write("lib/src/a.py", "2")
+        value = json.loads(repository.haz(*words).ok().out)
+        assert {row["expected"] for row in value["tasks"]} == {"miss"}
+        assert not repository.haz("affected", "--format", "json").ok().out.count("miss")
+
+    def test_it_writes_nothing(self, repository: Space) -> None:
+        before = repository.files()
+        repository.write("app/it.txt", "2")
+        repository.haz("affected", "--format", "json", "--lookup", "--workspace", "--affected-dependents").ok()
+        assert {path for path in repository.files() if path not in before} == set()
+
+
+class TestUnknownBase:
+    @pytest.fixture
+    def clone(self, repository: Space, tmp_path: Path) -> Space:
+        repository.write("app/it.txt", "2")
+        commit(repository)
+        place = tmp_path / "clone"
+        subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{repository.root}", place], check=True)
+        return Space(place)
+
+    def test_the_error_names_the_command_that_helps(self, clone: Space) -> None:
+        """EXEC-029."""
+        done = clone.haz("affected", "--git-changed-since", "HEAD~1")
+        refused(done, "git-changeset enumeration failed", "`HEAD~1`", "--on-unknown all")
+        command = done.err.split("fetch it first: `")[1].split("`")[0]
+        subprocess.run(shlex.split(command), cwd=clone.root, check=True, capture_output=True)
+        assert affected(clone, "--git-changed-since", "HEAD~1") == ["app:it"]
+
+    def test_everything_is_taken_as_changed_when_asked_for(self, clone: Space) -> None:
+        """EXEC-029."""
+        words = ("--git-changed-since", "HEAD~1", "--on-unknown", "all")
+        done = clone.haz("affected", *words, "--format", "json").ok()
+        assert "warning: git-changeset enumeration failed" in done.err
+        value = json.loads(done.out)
+        assert (value["complete"], value["base"], len(value["tasks"])) == (False, None, 6)
+        assert {row["reason"]["kind"] for row in value["tasks"]} == {"unknown"}
+        assert planned(clone, *words, cwd="app") == ["app:alone", "app:it", "lib:build"]
+
+
+class TestShard:
+    def test_the_shards_divide_a_run(self, repository: Space) -> None:
+        lists = [planned(repository, "--workspace", "--shard", f"{number}/3") for number in (1, 2, 3)]
+        assert {task for part in lists for task in part} == set(planned(repository, "--workspace"))
+        assert all(part for part in lists)
+        marks = [repository.run("--workspace", "--shard", f"{n}/3").ok().err.split("\n")[0] for n in (1, 2, 3)]
+        assert len({line.split("partition ")[1] for line in marks}) == 1
+        assert marks[0].startswith(f"shard 1/3: {len(lists[0])} of 6 tasks (partition ")
+
+    def test_history_and_cache_of_a_machine_do_not_change_the_parts(self, repository: Space) -> None:
+        before = planned(repository, "--workspace", "--shard", "1/2")
+        repository.run("lib:docs").ok()
+        assert planned(repository, "--workspace", "--shard", "1/2") == before
+
+    def test_recorded_durations_and_hits_balance_them(self, repository: Space, tmp_path: Path) -> None:
+        names = ["app:alone", "app:it", "lib:build", "lib:docs", "lib:fmt", "lib:test"]
+        spent = dict.fromkeys(names, 10) | {"lib:docs": 10_000}
+        rows = [{"task": name, "duration": spent[name], "expected": "miss"} for name in names]
+        plan = tmp_path / "plan.json"
+        words = ("--workspace", "--shard", "1/2", "--shard-durations", str(plan))
+        plan.write_text(json.dumps({"tasks": rows}))
+        assert planned(repository, *words) == ["lib:docs"]
+        rows[3]["expected"] = "hit"
+        plan.write_text(json.dumps({"tasks": rows}))
+        assert planned(repository, *words) == ["app:alone", "app:it", "lib:build", "lib:docs"]
+        assert affected(repository, *words[1:]) == []
+
+    def test_what_is_told_of_one_machine_is_what_others_read(self, repository: Space, tmp_path: Path) -> None:
+        """The output of `haz affected` and the report of a run are both lists of durations."""
+        done = repository.run("--workspace").ok()
+        report = tmp_path / "report.json"
+        report.write_text(json.dumps(done.report))
+        assert set(map(str, read_durations(str(report)))) == done.ran
+        repository.write("app/it.txt", "2")
+        out = repository.haz("affected", "--format", "json", "--lookup").ok().out
+        (tmp_path / "plan.json").write_text(out)
+        known = read_durations(str(tmp_path / "plan.json"))
+        assert known[TaskId("lib", "build")] == 1
+        assert set(known) == {TaskId("app", "it"), TaskId("lib", "build")}
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "[]",
+            '{"tasks": 1}',
+            '{"tasks": [{"task": "x", "duration": 1}]}',
+            '{"tasks": {"a:b": {"duration": "1"}}}',
+        ],
+    )
+    def test_a_bad_list_of_durations_is_refused(self, repository: Space, tmp_path: Path, text: str) -> None:
+        (tmp_path / "bad").write_text(text)
+        done = repository.run("--workspace", "--shard=1/2", f"--shard-durations={tmp_path}/bad")
+        refused(done, "not a list of durations", "haz affected --format json")
+        refused(repository.run("--workspace", "--shard=1/2", "--shard-durations", "nowhere"), "cannot read", "nowhere")
+
+    def test_a_part_that_is_none_is_refused(self, repository: Space) -> None:
+        refused(repository.run("--workspace", "--shard=3/2"), "'3/2' is not a part")
+        refused(repository.run("--workspace", "--shard-durations=x"), "--shard-durations needs --shard")
+        for text in ("0/2", "1", "a/b", "1/2/3", "-1/2", "1/0", "\u0661/\u0662", "1/1001", ""):
+            with pytest.raises(UsageError, match="is not a part"):
+                changes.shard(text)
