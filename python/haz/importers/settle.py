@@ -1,0 +1,218 @@
+"""From what a source found to what haz can load: valid names, no task without an action, no cycle, whole inputs."""
+
+from __future__ import annotations
+
+from haz import _core
+from haz._record import Record
+from haz.cycles import shortest_cycle, strong_components
+from haz.errors import PatternError
+from haz.importers.names import unique, valid
+from haz.importers.patterns import fixed
+from haz.importers.records import Note, Project, Task
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from haz.importers.records import Imported, Key
+
+
+class Ready(Record):
+    """A task under its final name, with final inputs and references."""
+
+    name: str
+    task: Task
+    inputs: tuple[str, ...]
+    deps: tuple[str, ...]
+    weak: tuple[str, ...]
+
+
+class Settled(Record):
+    """A project under its final name."""
+
+    project: Project
+    name: str
+    tags: tuple[str, ...]
+    tasks: tuple[Ready, ...]
+
+
+def settle(found: Imported) -> tuple[list[Settled], list[Note]]:
+    """Return the projects in the order of their paths, and what had to be changed on the way."""
+    notes: list[Note] = []
+    projects = sorted(found.projects, key=lambda project: project.path)
+    paths = {project.path for project in projects}
+    work = _Work([task for task in found.tasks if task.key[0] in paths], notes)
+    names = unique((project.name, project.path.rpartition("/")[2] or "root") for project in projects)
+    for project, name in zip(projects, names, strict=True):
+        if name != project.name:
+            notes.append(
+                Note("", f"the project `{project.name}` is named `{name}`: names have letters, digits, - and _")
+            )
+    named = dict(zip((project.path for project in projects), names, strict=True))
+    references: dict[Key, str] = {}
+    for project in projects:
+        keys = [key for key in work.tasks if key[0] == project.path]
+        for key, name in zip(keys, unique((key[1], "task") for key in keys), strict=True):
+            references[key] = name
+            if name != key[1]:
+                notes.append(Note("", f"the task `{key[1]}` of {named[project.path]} is named `{name}`"))
+    settled = []
+    for project in projects:
+        ready = []
+        for key, task in work.tasks.items():
+            if key[0] == project.path:
+                deps, weak = (
+                    tuple(
+                        sorted(
+                            f"{'~' if other[0] == project.path else named[other[0]]}:{references[other]}"
+                            for other in side[key]
+                        )
+                    )
+                    for side in (work.hard, work.weak)
+                )
+                ready.append(Ready(references[key], task, tuple(work.inputs_of(key)), deps, weak))
+        tags = tuple(dict.fromkeys(tag for tag in map(valid, project.tags) if tag))
+        settled.append(Settled(project, named[project.path], tags, tuple(ready)))
+    return settled, notes
+
+
+class _Work:
+    """The tasks that have an action, and the edges between them."""
+
+    def __init__(self, tasks: list[Task], notes: list[Note]) -> None:
+        self._all = {task.key: task for task in tasks}
+        self._notes = notes
+        self.tasks = {
+            key: self._checked(task) for key, task in self._all.items() if task.command or task.shell is not None
+        }
+        self._through: dict[Key, dict[Key, None]] = {}
+        self.hard: dict[Key, list[Key]] = {}
+        self.weak: dict[Key, list[Key]] = {}
+        for key, task in self.tasks.items():
+            reached = dict.fromkeys(other for dep in task.deps for other in self._reach(dep))
+            reached.pop(key, None)
+            self.hard[key] = [other for other in reached if other in self.tasks]
+            self._through[key] = {other: None for other in reached if other not in self.tasks}
+            late = dict.fromkeys(other for dep in task.weak for other in self._reach(dep) if other in self.tasks)
+            self.weak[key] = [other for other in late if other != key and other not in self.hard[key]]
+        self._break_cycles()
+        self._literal_outputs_once()
+        self._outputs = sorted({p for task in self.tasks.values() for p in task.outputs if not p.startswith("!")})
+        self._effective: dict[Key, tuple[dict[str, None], dict[str, None]]] = {}
+
+    def _reach(self, start: Key) -> dict[Key, None]:
+        """Return the tasks that a dependency means: through those without an action to what they depend on."""
+        found: dict[Key, None] = {}
+        queue = [start]
+        for key in queue:
+            if key in self._all and key not in found:
+                found[key] = None
+                if key not in self.tasks:
+                    queue += self._all[key].deps
+        return found
+
+    def _checked(self, task: Task) -> Task:
+        """Drop the patterns that haz does not know, and never cache what may read or write more than it says."""
+        good: dict[str, list[str]] = {"inputs": [], "outputs": []}
+        cache = task.cache
+        for field, kept in good.items():
+            for pattern in dict.fromkeys(getattr(task, field)):
+                reason = problem(pattern)
+                if reason is None:
+                    kept.append(pattern)
+                    continue
+                name = f"{task.key[0] or '/'} {task.key[1]}"
+                effect = "" if pattern.startswith("!") or not cache else ": the task is not cached"
+                self._notes.append(Note("", f"{name}: `{pattern}` of its {field} cannot be read ({reason}){effect}"))
+                cache = cache and pattern.startswith("!")
+        return task.replace(inputs=tuple(good["inputs"]), outputs=tuple(good["outputs"]), cache=cache)
+
+    def _break_cycles(self) -> None:
+        keys = list(self.tasks)
+        index = {key: at for at, key in enumerate(keys)}
+        while True:
+            after = [[index[other] for other in (*self.hard[key], *self.weak[key])] for key in keys]
+            components = strong_components(after)
+            if not components:
+                return
+            for members in components:
+                cycle = [keys[at] for at in shortest_cycle(after, members)]
+                steps = list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
+                weak = next(((one, other) for one, other in steps if other in self.weak[one]), None)
+                one, other = weak or steps[-1]
+                (self.weak if weak else self.hard)[one].remove(other)
+                if weak is None:
+                    names = " → ".join(f"{path or '/'} {name}" for path, name in [*cycle, cycle[0]])
+                    self._notes.append(
+                        Note("", f"dependencies in a circle, of which the last was dropped: {names}; haz runs none")
+                    )
+
+    def _literal_outputs_once(self) -> None:
+        """DAG-015: a file without pattern has one writer; as a pattern it may have several."""
+        writers: dict[str, list[Key]] = {}
+        for key, task in self.tasks.items():
+            for pattern in task.outputs:
+                if not pattern.startswith("!") and not _core.check_pattern(pattern):
+                    writers.setdefault(pattern, []).append(key)
+        for pattern, keys in writers.items():
+            if len(keys) > 1:
+                tasks = ", ".join(f"{path or '/'} {name}" for path, name in keys)
+                self._notes.append(Note("", f"{pattern} is written by several tasks, of which one may run: {tasks}"))
+                for key in keys:
+                    task = self.tasks[key]
+                    outputs = tuple(optional(out) if out == pattern else out for out in task.outputs)
+                    self.tasks[key] = task.replace(outputs=outputs)
+
+    def inputs_of(self, key: Key) -> list[str]:
+        task = self.tasks[key]
+        patterns, directories = self._read_by(key)
+        own = [pattern for pattern in patterns if not pattern.startswith("!")]
+        found = dict.fromkeys(f"{_core.escape_pattern(directory)}/**" for directory in directories)
+        found.update(dict.fromkeys(patterns))
+        for output in self._outputs:
+            inside = any(output.startswith(f"{directory}/") for directory in directories)
+            named = any(pattern.startswith(fixed(output)) for pattern in own if fixed(output).count("/") > 1)
+            if inside and not (named and output not in task.outputs):
+                found[f"!{output}"] = None
+        return sorted(found, key=lambda pattern: pattern.startswith("!"))
+
+    def _read_by(self, key: Key) -> tuple[dict[str, None], dict[str, None]]:
+        """Return patterns and directories that a task reads, or that decide about its hard predecessors.
+
+        haz puts only the streams of predecessors into a key, so what makes one of them run again has to be named.
+        """
+        queue = [key]
+        while queue:
+            at = queue[-1]
+            if at in self._effective:
+                queue.pop()
+                continue
+            task = self.tasks[at]
+            before = self.hard[at] if task.inherits else []
+            missing = [other for other in before if other not in self._effective]
+            if missing:
+                queue += missing
+                continue
+            patterns, directories = dict.fromkeys(task.inputs), dict.fromkeys(task.directories)
+            for other in self._through[at] if task.inherits else ():
+                patterns.update(dict.fromkeys(self._all[other].inputs))
+                directories.update(dict.fromkeys(self._all[other].directories))
+            for other in before:
+                patterns.update(self._effective[other][0])
+                directories.update(self._effective[other][1])
+            self._effective[at] = patterns, directories
+            queue.pop()
+        return self._effective[key]
+
+
+def problem(pattern: str) -> str | None:
+    """Why haz does not take a pattern."""
+    try:
+        _core.check_pattern(pattern.removeprefix("!"))
+    except PatternError as error:
+        return error.reason
+    return None
+
+
+def optional(pattern: str) -> str:
+    """Write a path so that it need not be there: a pattern of one alternative."""
+    head, _, name = pattern.rpartition("/")
+    return pattern if _core.check_pattern(pattern) else f"{head}/{{{name}}}"
