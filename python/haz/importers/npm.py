@@ -49,7 +49,7 @@ def from_packages(tree: Tree, source: str, manager: str | None) -> Imported:
     found = packages.read(tree, source, notes, manager=manager)
     projects, tasks = [], []
     for package in found.by_path.values():
-        kept = _scripts(package, notes)
+        kept = scripts(package, notes)
         if package.path or kept:
             remark = REMARK if kept else ""
             projects.append(
@@ -61,7 +61,7 @@ def from_packages(tree: Tree, source: str, manager: str | None) -> Imported:
     return Imported(tuple(projects), tuple(tasks), tuple(notes), passed=PASSED)
 
 
-def _scripts(package: Package, notes: list[Note]) -> list[str]:
+def scripts(package: Package, notes: list[Note]) -> list[str]:
     kept = []
     scripts = package.scripts
     for name, text in scripts.items():

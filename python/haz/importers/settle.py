@@ -7,12 +7,16 @@ from haz._record import Record
 from haz.cycles import shortest_cycle, strong_components
 from haz.errors import PatternError
 from haz.importers.names import unique, valid
-from haz.importers.patterns import fixed
+from haz.importers.patterns import beginning, fixed, is_glob, optional
 from haz.importers.records import Note, Project, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.importers.records import Imported, Key
+
+
+# Where tools keep what is theirs, when git is not asked what does not belong to a project.
+PRIVATE = ("node_modules", ".turbo")
 
 
 class Ready(Record):
@@ -21,6 +25,7 @@ class Ready(Record):
     name: str
     task: Task
     inputs: tuple[str, ...]
+    gitignore: bool
     deps: tuple[str, ...]
     weak: tuple[str, ...]
 
@@ -68,7 +73,7 @@ def settle(found: Imported) -> tuple[list[Settled], list[Note]]:
                     )
                     for side in (work.hard, work.weak)
                 )
-                ready.append(Ready(references[key], task, tuple(work.inputs_of(key)), deps, weak))
+                ready.append(Ready(references[key], task, *work.inputs_of(key), deps, weak))
         tags = tuple(dict.fromkeys(tag for tag in map(valid, project.tags) if tag))
         settled.append(Settled(project, named[project.path], tags, tuple(ready)))
     return settled, notes
@@ -78,11 +83,9 @@ class _Work:
     """The tasks that have an action, and the edges between them."""
 
     def __init__(self, tasks: list[Task], notes: list[Note]) -> None:
-        self._all = {task.key: task for task in tasks}
         self._notes = notes
-        self.tasks = {
-            key: self._checked(task) for key, task in self._all.items() if task.command or task.shell is not None
-        }
+        self._all = {task.key: self._checked(task) for task in tasks}
+        self.tasks = {key: task for key, task in self._all.items() if task.command or task.shell is not None}
         self._through: dict[Key, dict[Key, None]] = {}
         self.hard: dict[Key, list[Key]] = {}
         self.weak: dict[Key, list[Key]] = {}
@@ -96,7 +99,7 @@ class _Work:
         self._break_cycles()
         self._literal_outputs_once()
         self._outputs = sorted({p for task in self.tasks.values() for p in task.outputs if not p.startswith("!")})
-        self._effective: dict[Key, tuple[dict[str, None], dict[str, None]]] = {}
+        self._effective: dict[Key, tuple[Key, ...]] = {}
 
     def _reach(self, start: Key) -> dict[Key, None]:
         """Return the tasks that a dependency means: through those without an action to what they depend on."""
@@ -161,46 +164,62 @@ class _Work:
                     outputs = tuple(optional(out) if out == pattern else out for out in task.outputs)
                     self.tasks[key] = task.replace(outputs=outputs)
 
-    def inputs_of(self, key: Key) -> list[str]:
+    def inputs_of(self, key: Key) -> tuple[tuple[str, ...], bool]:
+        """Return the patterns that a task reads, and whether what git ignores does not count."""
         task = self.tasks[key]
-        patterns, directories = self._read_by(key)
-        own = [pattern for pattern in patterns if not pattern.startswith("!")]
-        found = dict.fromkeys(f"{_core.escape_pattern(directory)}/**" for directory in directories)
-        found.update(dict.fromkeys(patterns))
+        if task.persistent or task.command == ("true",):
+            return (), False
+        atoms = [self._all[other] for other in self._read_by(key)]
+        atoms = [atom for atom in atoms if atom.inputs or atom.directories]
+        gitignore = bool(atoms) and all(atom.gitignore for atom in atoms)
+        within = {path: _core.escape_pattern(path) for atom in atoms for path in atom.directories}
+        found = dict.fromkeys(f"{escaped}/**" for escaped in within.values())
+        found.update(dict.fromkeys(pattern for atom in atoms for pattern in atom.inputs if not pattern.startswith("!")))
+        listed = [pattern for atom in atoms for pattern in atom.inputs if is_glob(pattern)]
+        roots = {f"{path}/" for path in within}
+        for number, atom in enumerate(atoms):
+            others = [*atoms[:number], *atoms[number + 1 :]]
+            for pattern in atom.inputs:
+                if pattern.startswith("!") and not any(_needs(other, pattern) for other in others):
+                    found[pattern] = None
         for output in self._outputs:
-            inside = any(output.startswith(f"{directory}/") for directory in directories)
-            named = any(pattern.startswith(fixed(output)) for pattern in own if fixed(output).count("/") > 1)
-            if inside and not (named and output not in task.outputs):
+            inside = any(output.startswith((f"{path}/", f"{escaped}/")) for path, escaped in within.items())
+            start = beginning(output)
+            named = any(p == output or (start not in roots and p.startswith(start)) for p in listed)
+            if inside and (output in task.outputs or not named):
                 found[f"!{output}"] = None
-        return sorted(found, key=lambda pattern: pattern.startswith("!"))
+        if within and not gitignore:
+            found.update(dict.fromkeys(f"!/**/{name}/**" for name in PRIVATE))
+        return tuple(sorted(found, key=lambda pattern: pattern.startswith("!"))), gitignore
 
-    def _read_by(self, key: Key) -> tuple[dict[str, None], dict[str, None]]:
-        """Return patterns and directories that a task reads, or that decide about its hard predecessors.
+    def _read_by(self, key: Key) -> tuple[Key, ...]:
+        """Return the tasks whose inputs decide about a task: its own, and those of its hard predecessors.
 
         haz puts only the streams of predecessors into a key, so what makes one of them run again has to be named.
         """
         queue = [key]
         while queue:
             at = queue[-1]
-            if at in self._effective:
-                queue.pop()
-                continue
             task = self.tasks[at]
             before = self.hard[at] if task.inherits else []
             missing = [other for other in before if other not in self._effective]
-            if missing:
-                queue += missing
-                continue
-            patterns, directories = dict.fromkeys(task.inputs), dict.fromkeys(task.directories)
-            for other in self._through[at] if task.inherits else ():
-                patterns.update(dict.fromkeys(self._all[other].inputs))
-                directories.update(dict.fromkeys(self._all[other].directories))
-            for other in before:
-                patterns.update(self._effective[other][0])
-                directories.update(self._effective[other][1])
-            self._effective[at] = patterns, directories
-            queue.pop()
+            if at in self._effective or not missing:
+                queue.pop()
+                through = self._through[at] if task.inherits else {}
+                reached = [other for first in before for other in self._effective[first]]
+                self._effective[at] = tuple(dict.fromkeys((at, *through, *reached)))
+            queue += missing
         return self._effective[key]
+
+
+def _needs(atom: Task, exclusion: str) -> bool:
+    """Whether a task may read what another one leaves out: then it is not left out of what both decide about."""
+    if exclusion in atom.inputs:
+        return False
+    start = fixed(exclusion[1:])
+    globs = [pattern for pattern in atom.inputs if not pattern.startswith("!") and is_glob(pattern)]
+    places = [*(fixed(pattern) for pattern in globs), *(f"{path}/" for path in atom.directories)]
+    return any(place.startswith(start) or start.startswith(place) for place in places)
 
 
 def problem(pattern: str) -> str | None:
@@ -210,9 +229,3 @@ def problem(pattern: str) -> str | None:
     except PatternError as error:
         return error.reason
     return None
-
-
-def optional(pattern: str) -> str:
-    """Write a path so that it need not be there: a pattern of one alternative."""
-    head, _, name = pattern.rpartition("/")
-    return pattern if _core.check_pattern(pattern) else f"{head}/{{{name}}}"

@@ -13,8 +13,11 @@ from haz.importers.documents import ManifestError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import TypeVar
 
     from haz.importers.documents import Document
+
+    T = TypeVar("T")
 
 # Never a place of projects, whatever a pattern says.
 SKIPPED = frozenset({".git", ".haz", "node_modules", ".venv", "__pycache__", ".nx", ".turbo", ".tox"})
@@ -60,7 +63,7 @@ class Tree:
             self._read[path] = None if text is None else parse(path[1:], text)
         return self._read[path]
 
-    def required(self, path: str, read: Callable[[str], Document | None], source: str) -> Document:
+    def required(self, path: str, read: Callable[[str], T | None], source: str) -> T:
         """Read the manifest without which there is nothing to import."""
         found = read(path)
         if found is None:
@@ -86,8 +89,11 @@ class Tree:
                 if entry.is_dir(follow_symlinks=False) and entry.name not in SKIPPED
             ]
 
-    def matching(self, patterns: Iterable[str], manifest: str, *, excluded: Iterable[str] = ()) -> list[str]:
-        """List the directories with a `manifest` that some pattern selects and none excludes (`!` or `excluded`)."""
+    def matching(self, patterns: Iterable[str], manifest: str | None, *, excluded: Iterable[str] = ()) -> list[str]:
+        """List the directories that some pattern selects and none excludes (`!` or `excluded`).
+
+        Only those with a `manifest`, if one is named.
+        """
         wanted: list[str] = []
         unwanted = [*excluded]
         for pattern in patterns:
@@ -97,12 +103,14 @@ class Tree:
         literal = [text for text, is_literal in chosen if is_literal]
         globs = [text for text, is_literal in chosen if not is_literal]
         skip = _core.PatternSet([dropped])
-        found = {path for path in literal if self.is_file(f"{path}/{manifest}")}
+        found = {
+            path for path in literal if (self.is_file(f"{path}/{manifest}") if manifest else self.is_directory(path))
+        }
         if globs:
             select = _core.PatternSet([[(text, False, False) for text in globs]])
             start = os.path.commonpath([_fixed(text) for text in globs]).rstrip("/")
             for path, files in self.directories(start):
-                if manifest in files and path and select.matching(path):
+                if (manifest is None or manifest in files) and path and select.matching(path):
                     found.add(path)
         return sorted(path for path in found if not skip.matching(path or "/"))
 

@@ -110,7 +110,7 @@ def _task(ready: Ready, path: str, passed: Sequence[str]) -> list[str]:
         add("persistent", value=True)
     elif not task.cache:
         add("cache", value=False)
-    if task.gitignore and ready.inputs:
+    if ready.gitignore and ready.inputs:
         add("gitignore", value=True)
     return body
 
