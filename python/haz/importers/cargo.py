@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haz import _core
 from haz._record import Record
-from haz.importers.records import Imported, Note, Project, Task
+from haz.importers.records import NETWORK, Imported, Note, Project, Task
 from haz.importers.tree import absolute
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from haz.importers.documents import Document
     from haz.importers.tree import Tree
 
-PASSED = ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN")
+PASSED = (*NETWORK, "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN")
 FIELDS = ("dependencies", "build-dependencies", "dev-dependencies")
 REMARK = (
     "`build` is not cached: cargo keeps what it builds in one `target` for all crates, and knows best what is stale. "

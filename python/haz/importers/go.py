@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from haz._record import Record
-from haz.importers.records import Imported, Note, Project, Task
+from haz.importers.records import NETWORK, Imported, Note, Project, Task
 from haz.importers.tree import absolute
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from haz.importers.tree import Tree
 
-PASSED = ("GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOPRIVATE")
+PASSED = (*NETWORK, "GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOPRIVATE")
 _OUTSIDE = "it leads to no module of the workspace"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from haz.importers import packages
-from haz.importers.records import Imported, Note, Project, Task
+from haz.importers.records import NETWORK, Imported, Note, Project, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ REMARK = (
     "None of these is cached: package.json does not say what a script reads and writes. "
     "List `inputs` and `outputs` of a task, and drop its `cache: false`."
 )
-PASSED = ("NODE_OPTIONS", "npm_config_registry", "npm_config_cache", "COREPACK_HOME")
+PASSED = (*NETWORK, "NODE_OPTIONS", "npm_config_registry", "npm_config_cache", "COREPACK_HOME")
 BUILD = frozenset({"build"})
 # Run by the package manager itself at its own moments.
 # fmt: off

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     """Directory of a project ("" for the root, else `/a/b`), and the name of the task in its own tool."""
 
 
+# What programs that fetch packages need in many networks.
+NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
+
+
 class Note(Record):
     """What could not be carried over, or was decided for the reader. `place` is `file:line`, `file` or empty."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haz.importers import packages, patterns
-from haz.importers.records import Imported, Note, Project, Task
+from haz.importers.records import NETWORK, Imported, Note, Project, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "$TURBO_DEFAULT$"
 ROOT = "$TURBO_ROOT$"
-PASSED = ("NODE_OPTIONS", "npm_config_registry", "COREPACK_HOME")
+PASSED = (*NETWORK, "NODE_OPTIONS", "npm_config_registry", "COREPACK_HOME")
 # fmt: off
 _CARRIED = frozenset((
     "cache", "dependsOn", "description", "dotEnv", "env", "inputs", "outputs", "passThroughEnv", "persistent",

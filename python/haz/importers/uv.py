@@ -6,7 +6,7 @@ import re
 
 from haz._record import Record
 from haz.importers.documents import Document, strings
-from haz.importers.records import Imported, Note, Project, Task
+from haz.importers.records import NETWORK, Imported, Note, Project, Task
 from haz.importers.tree import absolute
 
 TYPE_CHECKING = False
@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from haz.importers.records import Key
     from haz.importers.tree import Tree
 
-PASSED = ("UV_CACHE_DIR", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_PYTHON", "UV_PYTHON_INSTALL_DIR", "UV_OFFLINE")
+PASSED = (
+    *NETWORK,
+    "UV_CACHE_DIR",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+    "UV_PYTHON",
+    "UV_PYTHON_INSTALL_DIR",
+    "UV_OFFLINE",
+)
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 # Tasks of other programs, each in a language of its own.
 _RUNNERS = (

@@ -57,7 +57,18 @@ def lines(key: str, value: Value, indent: str = "") -> list[str]:
         for name, item in value.items():
             found += lines(name, item, f"{indent}  ")
         return found
-    return found + [f"{indent}  - {flow(item)}" for item in value]
+    items = [flow(item) for item in value]
+    if all(item == given for item, given in zip(items, value, strict=True)):
+        # Words read well side by side, patterns do not.
+        return textwrap.wrap(
+            f"{scalar(key)}: [{', '.join(items)}]",
+            WIDTH,
+            initial_indent=indent,
+            subsequent_indent=f"{indent}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return found + [f"{indent}  - {item}" for item in items]
 
 
 def comment(text: str, indent: str = "") -> list[str]:
