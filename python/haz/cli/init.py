@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from haz.importers.records import Note
 
 NAME = "init"
+WITHOUT_TERMINAL = "use --yes for an empty workspace, or --from TOOL"
 
 
 def command(
@@ -45,7 +46,35 @@ def command(
     if yes:
         _core.publish(os.path.join(here, WORKSPACE_FILE), b"projects: []\n")
         return 0
-    raise UsageError("choosing projects on the terminal is not available in this version: use --yes")
+    return _ask(here)
+
+
+def _ask(here: str) -> int:
+    """Let the user choose on the terminal (spec 04 §11.3..11.6)."""
+    if not (os.isatty(0) and os.isatty(1)):
+        raise UsageError("choosing projects needs a terminal on standard input and output", WITHOUT_TERMINAL)
+    if os.environ.get("TERM", "dumb") == "dumb":
+        raise UsageError(
+            "choosing projects needs a terminal that can move its cursor; TERM says it cannot", WITHOUT_TERMINAL
+        )
+    from haz.init import screen  # noqa: PLC0415 - prompt_toolkit and asyncio are needed nowhere else
+    from haz.init.flow import Flow  # noqa: PLC0415
+    from haz.init.folders import Folders  # noqa: PLC0415
+    from haz.init.tree import Tree  # noqa: PLC0415
+    from haz.init.write import WORKSPACE_FILE, prove, write  # noqa: PLC0415
+
+    flow = Flow("" if here == "/" else here, Tree(Folders("" if here == "/" else here)))
+    end = screen.run(flow, here)
+    if isinstance(end, int):
+        return 128 + end
+    if end != "write" or flow.plan is None:
+        return 130 if end == "abort" else 0
+    prove(here, flow.plan.texts, flow.plan.kept)
+    _warn_of_outer(here)
+    write(here, flow.plan.texts)
+    out = Writer(1)
+    out.text(f"wrote {WORKSPACE_FILE} and {len(flow.plan.new)} new haz.yml\n")
+    return finish(out)
 
 
 def _import(here: str, source: str, dry_run: bool) -> int:
