@@ -12,7 +12,7 @@ from haz.errors import HazError, YamlError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from haz._core import Node
 
@@ -72,6 +72,16 @@ def strings(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def shaped(given: Any, shape: Mapping[str, type | tuple[type, ...]]) -> tuple[dict[str, Any], list[str]]:
+    """Return a mapping without the values that are of another type than `shape` says, and the keys of those.
+
+    What is no mapping is an empty one. Keys without a value are left out.
+    """
+    table = {str(key): value for key, value in given.items() if value is not None} if isinstance(given, dict) else {}
+    wrong = [key for key, value in table.items() if key in shape and not isinstance(value, shape[key])]
+    return {key: value for key, value in table.items() if key not in wrong}, wrong
 
 
 def toml(path: str, text: str) -> Document:

@@ -63,12 +63,14 @@ def directives(text: str) -> Iterator[tuple[int, list[str]]]:
         elif words[-1:] == ["("]:
             block = words[0]
         else:
-            yield number, [word for word in words if word not in "()"]
+            plain = [word for word in words if word not in ("(", ")")]
+            if plain:
+                yield number, plain
 
 
 def _replacement(base: str, words: list[str]) -> dict[str, str]:
     """Map a module to the directory that stands for it: `replace name [version] => ./path`."""
-    if "=>" in words and words[-1].startswith(("./", "../")):
+    if len(words) > 3 and words[-2] == "=>" and words[-1].startswith(("./", "../")):
         return {words[1]: absolute(base, words[-1])}
     return {}
 

@@ -7,7 +7,7 @@ import shlex
 
 from haz._record import Record
 from haz.importers import npm, packages, patterns
-from haz.importers.documents import Document, strings
+from haz.importers.documents import Document, shaped, strings
 from haz.importers.records import Imported, Note, Project, Task
 
 TYPE_CHECKING = False
@@ -35,6 +35,16 @@ _WORKSPACE = frozenset((
     "$schema", "projects", "vcs", "extends", "versionConstraint", "telemetry",
 ))
 # fmt: on
+_SHAPE: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("script", "description", "preset", "extends"), str),
+    **dict.fromkeys(("command", "args"), (str, list)),
+    **dict.fromkeys(("inputs", "outputs", "deps"), list),
+    **dict.fromkeys(("env", "options"), dict),
+}
+_OPTION_SHAPE: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("retryCount", "timeout"), int),
+    **dict.fromkeys(("mutex", "merge", "mergeArgs", "mergeDeps", "mergeEnv", "mergeInputs", "mergeOutputs"), str),
+}
 _TOKEN = re.compile(r"@(group|globs|files|dirs|root|in|out|envs|meta)\(([\w-]+)\)")
 
 
@@ -159,26 +169,32 @@ class _Workspace:
                 continue
             implicit = [document.get("implicitInputs") or [], document.get("implicitDeps") or []]
             for task, given in document.table("tasks").items():
+                body = self._shaped(given, document.place("tasks", task))
                 if task in excluded or (included is not None and task not in strings(included)):
                     continue
                 before = found.get(task)
-                body = given if isinstance(given, dict) else {}
                 key = (renamed or {}).get(task, task)
                 found[key] = (_merged(before[0], body) if before else body), document, implicit
         for task, given in own.table("tasks").items():
-            body = given if isinstance(given, dict) else {}
-            if isinstance(body.get("extends"), str):
-                base = own.table("tasks", body["extends"]) or found.get(body["extends"], ({},))[0]
+            place = own.place("tasks", task)
+            body = self._shaped(given, place)
+            if "extends" in body:
+                base = self._shaped(own.table("tasks", body["extends"]), place) or found.get(body["extends"], ({},))[0]
                 body = _merged(base, {**body, "extends": None})
             before = found.get(task)
             found[task] = (_merged(before[0], body) if before else body), own, (before[2] if before else [[], []])
         return found
 
+    def _shaped(self, given: Any, place: str) -> dict[str, Any]:
+        task, wrong = shaped(given, _SHAPE)
+        task["options"], more = shaped(task.get("options"), _OPTION_SHAPE)
+        self.notes += [Note(place, f"`{key}`: moon knows no such value") for key in wrong + more]
+        return task
+
     def _task(self, project: Moon, name: str, task: dict[str, Any], document: Document, implicit: list[Any]) -> Task:
         place = document.place("tasks", name)
         label = f"{project.id}:{name}"
-        options = task.get("options") if isinstance(task.get("options"), dict) else {}
-        assert options is not None
+        options = task["options"]
         for key, known, value in [
             *((key, _TASK, task[key]) for key in task),
             *((key, _OPTIONS, options[key]) for key in options),

@@ -6,7 +6,7 @@ import re
 
 from haz._record import Record
 from haz.importers import npm, packages, patterns
-from haz.importers.documents import Document, strings
+from haz.importers.documents import Document, shaped, strings
 from haz.importers.records import Imported, Note, Project, Task
 
 TYPE_CHECKING = False
@@ -38,6 +38,18 @@ _OPTIONS = frozenset((
 ))
 # fmt: on
 _CODE = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".vue", ".svelte")
+_SHAPE: dict[str, type] = {
+    **dict.fromkeys(("executor", "command", "defaultConfiguration"), str),
+    **dict.fromkeys(("options", "configurations"), dict),
+    **dict.fromkeys(("dependsOn", "inputs", "outputs"), list),
+    **dict.fromkeys(("cache", "continuous"), bool),
+}
+_OPTION_SHAPE: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("command", "cwd", "script"), str),
+    "commands": list,
+    "env": dict,
+    "args": (str, list),
+}
 _IMPORTED = re.compile(r"""(?:\bfrom|\bimport|\brequire\s*\(|\bimport\s*\()\s*['"]([^'"\n]+)['"]""")
 
 
@@ -174,18 +186,24 @@ class _Workspace:
                     run: dict[str, Any] = {"executor": "nx:run-script", "options": {"script": name}}
                     found[name] = run, manifest.place("scripts", name)
             for name, target in manifest.table("nx", "targets").items():
-                found[name] = {**found.get(name, ({},))[0], **target}, manifest.place("nx", "targets", name)
+                found[name] = (
+                    {**found.get(name, ({},))[0], **shaped(target, {})[0]},
+                    manifest.place("nx", "targets", name),
+                )
         if project.document:
             for name, target in project.document.table("targets").items():
                 place = project.document.place("targets", name)
-                found[name] = {**found.get(name, ({},))[0], **target}, place
+                found[name] = {**found.get(name, ({},))[0], **shaped(target, {})[0]}, place
         defaults = self.root.table("targetDefaults")
         merged = {}
-        for name, (target, place) in found.items():
-            default = defaults.get(target.get("executor", "")) or defaults.get(name)
-            given = default if isinstance(default, dict) else {}
-            options = {**(given.get("options") or {}), **(target.get("options") or {})}
-            merged[name] = {**given, **target, "options": options}, place
+        for name, (given, place) in found.items():
+            target, wrong = shaped(given, _SHAPE)
+            default = shaped(defaults.get(target.get("executor", "")) or defaults.get(name), _SHAPE)[0]
+            options, more = shaped({**default.get("options", {}), **target.get("options", {})}, _OPTION_SHAPE)
+            self.notes += [
+                Note(place, f"`{key}` of {project.name}:{name}: nx knows no such value") for key in wrong + more
+            ]
+            merged[name] = {**default, **target, "options": options}, place
         return merged
 
     def _task(self, project: Nx, name: str, target: dict[str, Any], place: str) -> Task:
@@ -202,8 +220,7 @@ class _Workspace:
             for pattern in patterns.written(self.tree, out)
         ]
         deps = [key for one in target.get("dependsOn") or () for key in self._dependency(project, one, place)]
-        environment = target["options"].get("env")
-        given = environment if isinstance(environment, dict) else {}
+        given = target["options"].get("env", {})
         override = tuple((key, str(value)) for key, value in given.items() if key.isidentifier())
         if runs:
             for key in target:
@@ -231,10 +248,10 @@ class _Workspace:
     ) -> tuple[tuple[str, ...] | None, str | None]:
         """Say what a target does; neither where an executor does it."""
         options = target["options"]
-        default = (target.get("configurations") or {}).get(target.get("defaultConfiguration") or "")
-        if isinstance(default, dict):
-            options = target["options"] = {**options, **default}
-        others = [key for key in target.get("configurations") or {} if key != target.get("defaultConfiguration")]
+        configurations = target.get("configurations", {})
+        default = shaped(configurations.get(target.get("defaultConfiguration", "")), _OPTION_SHAPE)[0]
+        options = target["options"] = {**options, **default}
+        others = [key for key in configurations if key != target.get("defaultConfiguration")]
         executor = target.get("executor") or ("nx:run-commands" if target.get("command") else "")
         label = f"{project.name}:{name}"
         if executor == NOTHING or (not executor and target.get("dependsOn")):
@@ -248,9 +265,9 @@ class _Workspace:
             return None, None
         if others:
             self.notes.append(Note(place, f"{label}: the configurations {', '.join(others)} are not carried over"))
-        lines = [target.get("command") or options.get("command")]
-        lines += [one.get("command") if isinstance(one, dict) else one for one in options.get("commands") or ()]
-        lines = [line for line in lines if isinstance(line, str)]
+        listed = [target.get("command") or options.get("command")]
+        listed += [one.get("command") if isinstance(one, dict) else one for one in options.get("commands") or ()]
+        lines = [line for line in listed if isinstance(line, str)]
         arguments = options.get("args")
         if arguments:
             given = [arguments] if isinstance(arguments, str) else [str(one) for one in arguments]
@@ -338,7 +355,7 @@ class _Workspace:
                 elif "externalDependencies" not in one and "dependentTasksOutputFiles" not in one and place:
                     self.notes.append(Note(place, f"the input {one} is not carried over"))
                 continue
-            pattern = self._filled(owner, one, target["options"])
+            pattern = self._filled(owner, one, target["options"]) if isinstance(one, str) else None
             if pattern is None or pattern.startswith(("/..", "!/..")):
                 if place:
                     self.notes.append(Note(place, f"the input `{one}` is not carried over"))

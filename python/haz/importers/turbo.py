@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from haz.importers import packages, patterns
+from haz.importers import documents, packages, patterns
 from haz.importers.records import NETWORK, Imported, Note, Project, Task
 
 TYPE_CHECKING = False
@@ -30,6 +30,11 @@ _GLOBAL = frozenset((
     "concurrency", "extends", "ui",
 ))
 # fmt: on
+_SHAPE: dict[str, type] = {
+    **dict.fromkeys(("dependsOn", "inputs", "outputs", "env", "passThroughEnv", "dotEnv"), list),
+    **dict.fromkeys(("cache", "persistent"), bool),
+    "description": str,
+}
 # Variables that turbo adds when it sees a framework.
 _FRAMEWORKS = {
     "next": "NEXT_PUBLIC_*",
@@ -90,7 +95,8 @@ class _Turbo:
     def _tasks(self, package: Package) -> list[Task]:
         """Define what turbo would run; a name without a script stands for what it depends on."""
         generic: dict[str, tuple[dict[str, Any], str]] = {}
-        for name, definition in self.root.table(self.key).items():
+        for name, given in self.root.table(self.key).items():
+            definition = self._shaped(given, self.root.place(self.key, name), package)
             owner, hash_, task = name.partition("#")
             if hash_ and owner not in self.packages.by_name and owner != "//" and package.path == "":
                 place = self.root.place(self.key, name)
@@ -101,15 +107,21 @@ class _Turbo:
             elif not hash_ and package.path and name not in generic:
                 generic[name] = definition, self.root.place(self.key, name)
         own = self.tree.json(f"{package.path}/turbo.json") if package.path else None
-        for name, definition in (own.table(self.key) if own else {}).items():
+        for name, given in (own.table(self.key) if own else {}).items():
             assert own is not None
+            place = own.place(self.key, name)
             before = generic.get(name, ({}, ""))[0]
-            generic[name] = {**before, **definition}, own.place(self.key, name)
+            generic[name] = {**before, **self._shaped(given, place, package)}, place
         unnamed = [name for name in package.scripts if name not in generic]
         if unnamed:
             place = package.manifest.place("scripts")
             self.notes.append(Note(place, f"scripts that turbo does not run: {', '.join(unnamed)}"))
         return [self._task(package, name, *defined, own) for name, defined in generic.items()]
+
+    def _shaped(self, given: Any, place: str, package: Package) -> dict[str, Any]:
+        definition, wrong = documents.shaped(given, _SHAPE)
+        self.notes += [Note(place, f"`{key}` for {package.name}: turbo knows no such value") for key in wrong]
+        return definition
 
     def _task(self, package: Package, name: str, definition: dict[str, Any], place: str, own: Document | None) -> Task:
         def texts(key: str) -> list[str]:
