@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from haz import _core
 from haz._record import Record
 from haz.importers.records import NETWORK, Imported, Note, Project, Task
 from haz.importers.tree import absolute
@@ -122,7 +123,10 @@ def _tasks(tree: Tree, module: Module, modules: dict[str, Module]) -> list[Task]
         queue += [other for other in modules[path].needs if other not in queue]
     # A module within another is none of its files, unless it is used as well.
     nested = [
-        f"!{other}/**" for other in modules for path in read if other not in read and other.startswith(f"{path}/")
+        f"!{_core.escape_pattern(other)}/**"
+        for other in modules
+        for path in read
+        if other not in read and other.startswith(f"{path}/")
     ]
     shared = tuple(name for name in ("/go.work", "/go.work.sum") if tree.is_file(name))
     build = Task(

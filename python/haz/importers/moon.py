@@ -119,9 +119,10 @@ class _Workspace:
         self.by_id = {project.id: path for path, project in self.projects.items()}
         for path, project in self.projects.items():
             needs: dict[str, None] = {}
-            for given in project.document.get("dependsOn") or ():
+            listed = project.document.get("dependsOn")
+            for given in listed if isinstance(listed, list) else ():
                 name = given.get("id") if isinstance(given, dict) else given
-                if name in self.by_id:
+                if isinstance(name, str) and name in self.by_id:
                     needs[self.by_id[name]] = None
                 else:
                     place = project.document.place("dependsOn")
@@ -167,7 +168,8 @@ class _Workspace:
             document = self.inherited.get(name)
             if document is None:
                 continue
-            implicit = [document.get("implicitInputs") or [], document.get("implicitDeps") or []]
+            given_to_all = document.get("implicitInputs"), document.get("implicitDeps")
+            implicit = [given if isinstance(given, list) else [] for given in given_to_all]
             for task, given in document.table("tasks").items():
                 body = self._shaped(given, document.place("tasks", task))
                 if task in excluded or (included is not None and task not in strings(included)):

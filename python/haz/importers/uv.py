@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from haz import _core
 from haz._record import Record
 from haz.importers.documents import Document, strings
 from haz.importers.records import NETWORK, Imported, Note, Project, Task
@@ -172,7 +173,11 @@ def _tasks(tree: Tree, member: Member, root: Member, reached: tuple[str, ...], n
 def _task(
     member: Member, name: str, command: tuple[str, ...], files: tuple[str, ...], directories: tuple[str, ...]
 ) -> Task:
-    made = (f"!{directory}/**/{other}/**" for directory in directories for other in ("__pycache__", ".venv"))
+    made = (
+        f"!{_core.escape_pattern(directory)}/**/{other}/**"
+        for directory in directories
+        for other in ("__pycache__", ".venv", ".*_cache")
+    )
     return Task(
         (member.path, name),
         command=command,
