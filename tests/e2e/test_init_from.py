@@ -63,6 +63,25 @@ def test_uv_tests_run_again_when_a_member_that_they_use_changes(space: Space, tm
     assert space.run(*tests, env=stubs.env).ok().ran == set(tests)
 
 
+def test_turbo_tasks_run_again_when_turbo_would_run_them_again(space: Space, tmp_path: Path) -> None:
+    """Through `transit`, which no package has a script for, and through packages without the task."""
+    unpack(IMPORTS / "turbo.txtar", space.root)
+    space.haz("init", "--from", "turbo").ok()
+    stubs = Stubs(tmp_path, "pnpm")
+    asked = ("site:build", "site:lint", "garden-beds:codegen")
+    everything = {*asked, "garden-beds:build"}
+    assert space.run(*asked, env=stubs.env).ok().ran == everything
+    calls = stubs.calls()
+    assert calls.index("pnpm run build in beds") < calls.index("pnpm run build in site")
+    assert space.run(*asked, env=stubs.env).ok().cached == everything
+    space.write("packages/config/base.json", '{"strict": true}')
+    assert space.run(*asked, env=stubs.env).ok().ran == everything - {"garden-beds:codegen"}
+    space.write("apps/site/.env", "PORT=4000")
+    assert "site:build" in space.run(*asked, env=stubs.env).ok().ran
+    space.write("apps/site/node_modules/x/index.js", "1")
+    assert "site:build" in space.run(*asked, env=stubs.env).ok().cached
+
+
 def test_cargo_itself_tests_the_crates_once(space: Space) -> None:
     unpack(IMPORTS / "cargo.txtar", space.root)
     space.write("crates/hull/tests/length.rs", "#[test]\nfn it_is_long() { assert_eq!(ship_hull::length(), 12) }\n")

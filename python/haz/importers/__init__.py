@@ -6,8 +6,6 @@ them found into what haz can load, and `haz.init.imported` into files.
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.importers.records import Imported
@@ -18,6 +16,8 @@ SOURCES = ("uv", "npm", "pnpm", "cargo", "go", "make", "turbo", "nx", "moon")
 
 def read(source: str, tree: Tree) -> Imported:
     """Read the manifests of one of `SOURCES`. Raises `ManifestError`."""
+    from importlib import import_module  # noqa: PLC0415 - the names of the sources are wanted more often than they
+
     module = import_module(f"haz.importers.{source}")
     found: Imported = module.read(tree)
     return found

@@ -98,12 +98,12 @@ class _Workspace:
         elif isinstance(given, dict):
             nested = isinstance(given.get("globs"), list) or isinstance(given.get("sources"), dict)
             globs = list(strings(given.get("globs"))) if nested else []
-            table = (given.get("sources") or {}) if nested else given
+            table = shaped(given.get("sources") if nested else given, {})[0]
             sources = {name: path for name, path in table.items() if isinstance(path, str)}
         found: dict[str, Moon] = {}
         for name, place in sources.items():
             path = patterns.anchored("", place)
-            if self.tree.is_directory(path):
+            if self.tree.is_directory(path) and not path.startswith("/.."):
                 found[path] = self._project(path, name)
             else:
                 self.notes.append(Note(self.root.place("projects"), f"project `{name}`: there is no {path[1:]}"))

@@ -112,7 +112,7 @@ class Tree:
             for path, files in self.directories(start):
                 if (manifest is None or manifest in files) and path and select.matching(path):
                     found.add(path)
-        return sorted(path for path in found if not skip.matching(path or "/"))
+        return sorted(path for path in found if not path.startswith("/..") and not skip.matching(path or "/"))
 
 
 def _selector(pattern: str) -> tuple[str, bool]:
