@@ -214,3 +214,13 @@ def test_one_file_of_two_writers_becomes_a_pattern() -> None:
     found, notes = settled(task("/a", "t", outputs=("/a/x.txt",)), task("/a", "u", outputs=("/a/x.txt", "/a/y.txt")))
     assert found["a:u"].task.outputs == ("/a/{x.txt}", "/a/y.txt")
     assert any("written by several tasks" in note for note in notes)
+
+
+def test_a_file_that_a_later_task_writes_is_no_input() -> None:
+    """DAG-014: else the flow of files would close a circle."""
+    found, notes = settled(
+        task("/a", "build", inputs=("/a/x.txt", "/a/y.txt")),
+        task("/a", "stamp", outputs=("/a/*.txt", "!/a/y.txt"), deps=(("/a", "build"),)),
+    )
+    assert found["a:build"].inputs == ("/a/y.txt",)
+    assert any("written by a task after it" in note for note in notes)

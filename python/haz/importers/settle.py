@@ -100,6 +100,13 @@ class _Work:
         self._literal_outputs_once()
         self._outputs = sorted({p for task in self.tasks.values() for p in task.outputs if not p.startswith("!")})
         self._effective: dict[Key, tuple[Key, ...]] = {}
+        self._writers = [key for key, task in self.tasks.items() if task.outputs]
+        self._written = _core.PatternSet(
+            [
+                [(out.removeprefix("!"), not is_glob(out), out.startswith("!")) for out in self.tasks[key].outputs]
+                for key in self._writers
+            ]
+        )
 
     def _reach(self, start: Key) -> dict[Key, None]:
         """Return the tasks that a dependency means: through those without an action to what they depend on."""
@@ -188,9 +195,29 @@ class _Work:
             named = any(p == output or (start not in roots and p.startswith(start)) for p in listed)
             if inside and (output in task.outputs or not named):
                 found[f"!{output}"] = None
+        for pattern in [pattern for pattern in found if not is_glob(pattern)]:
+            writers = {self._writers[number] for number in self._written.matching(pattern)}
+            if writers and writers.intersection(self._after(key)):
+                del found[pattern]
+                name = f"{key[0] or '/'} {key[1]}"
+                self._notes.append(Note("", f"{name}: `{pattern}` is written by a task after it, so it is no input"))
         if within and not gitignore:
             found.update(dict.fromkeys(f"!/**/{name}/**" for name in PRIVATE))
         return tuple(sorted(found, key=lambda pattern: pattern.startswith("!"))), gitignore
+
+    def _after(self, key: Key) -> set[Key]:
+        """Return the tasks that depend on a task, directly or not."""
+        found = {key}
+        grown = True
+        while grown:
+            more = {
+                other
+                for other in self.tasks
+                if other not in found and not found.isdisjoint((*self.hard[other], *self.weak[other]))
+            }
+            grown = bool(more)
+            found |= more
+        return found - {key}
 
     def _read_by(self, key: Key) -> tuple[Key, ...]:
         """Return the tasks whose inputs decide about a task: its own, and those of its hard predecessors.
