@@ -15,6 +15,7 @@ VARIABLES = {
     "FORCE_COLOR": "not empty and not 0: colour even when the stream is not a terminal",
     "CLICOLOR_FORCE": "like FORCE_COLOR",
     "TERM": "`dumb`: no colour; `linux`: diagnostics are drawn in ASCII",
+    "COLORTERM": "`truecolor` or `24bit`: the terminal form of `haz init` uses exact colours",
     "LC_ALL": "with LC_CTYPE and LANG: a locale that is not UTF-8 makes diagnostics ASCII on a terminal",
     "LC_CTYPE": "see LC_ALL",
     "LANG": "see LC_ALL",
