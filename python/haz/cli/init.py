@@ -1,16 +1,10 @@
 """Make the current directory a workspace."""
 
-from __future__ import annotations
-
 import os
-from typing import Annotated
-
-import typer
 
 from haz import _core
+from haz.cli.declare import Annotated, Option
 from haz.errors import HazError, UsageError
-
-NAME = "init"
 
 
 class ExistingWorkspaceError(HazError):
@@ -20,7 +14,7 @@ class ExistingWorkspaceError(HazError):
 
 
 def command(
-    yes: Annotated[bool, typer.Option("--yes", help="Write an empty workspace without asking anything.")] = False,
+    yes: Annotated[bool, Option("--yes", help="Write an empty workspace without asking anything.")] = False,
 ) -> int:
     here = os.getcwd()
     marker = f"{here}/.haz"

@@ -1,24 +1,14 @@
 """List the tasks that have the given properties."""
 
-from __future__ import annotations
-
 import os
-from typing import Annotated, Any
-
-import typer
 
 from haz.app import open_workspace
 from haz.cli import values
+from haz.cli.declare import Annotated, Option
 from haz.cli.report import finish
 from haz.errors import UsageError
 from haz.query import Filters, QueryError, as_json, plain, report, run_query
 from haz.streams import Writer
-
-NAME = "query"
-
-
-def _expression(name: str, text: str) -> Any:
-    return typer.Option(name, metavar="EXPR", help=text)
 
 
 def _either(positive: bool, negative: bool, what: str) -> bool | None:
@@ -28,23 +18,31 @@ def _either(positive: bool, negative: bool, what: str) -> bool | None:
 
 
 def command(
-    tags: Annotated[str | None, _expression("--tags", "Tags of the project.")] = None,
-    projects: Annotated[str | None, _expression("--projects", "Names of projects.")] = None,
-    tasks: Annotated[str | None, _expression("--tasks", "Names of tasks.")] = None,
-    inputs: Annotated[str | None, _expression("--inputs", "Patterns that an input pattern can meet.")] = None,
-    outputs: Annotated[str | None, _expression("--outputs", "Patterns that an output pattern can meet.")] = None,
-    child_of: Annotated[str | None, _expression("--child-of", "A direct dependency: name:N, project:P, tag:G.")] = None,
-    parent_of: Annotated[str | None, _expression("--parent-of", "A direct dependant.")] = None,
-    depends_on: Annotated[str | None, _expression("--depends-on", "A dependency at any depth.")] = None,
-    ancestor_of: Annotated[str | None, _expression("--ancestor-of", "A dependant at any depth.")] = None,
-    has_deps: Annotated[bool, typer.Option("--has-deps", help="Declares `deps`.")] = False,
-    no_deps: Annotated[bool, typer.Option("--no-deps", help="Declares none.")] = False,
-    has_inputs: Annotated[bool, typer.Option("--has-inputs", help="Declares `inputs`.")] = False,
-    no_inputs: Annotated[bool, typer.Option("--no-inputs", help="Declares none.")] = False,
-    has_outputs: Annotated[bool, typer.Option("--has-outputs", help="Declares `outputs`.")] = False,
-    no_outputs: Annotated[bool, typer.Option("--no-outputs", help="Declares none.")] = False,
-    mutex: Annotated[bool, typer.Option("--mutex", help="Has a mutex.")] = False,
-    form: Annotated[str, typer.Option("--format", metavar="FMT", help="plain or json.")] = "plain",
+    tags: Annotated[str | None, Option("--tags", metavar="EXPR", help="Tags of the project.")] = None,
+    projects: Annotated[str | None, Option("--projects", metavar="EXPR", help="Names of projects.")] = None,
+    tasks: Annotated[str | None, Option("--tasks", metavar="EXPR", help="Names of tasks.")] = None,
+    inputs: Annotated[
+        str | None, Option("--inputs", metavar="EXPR", help="Patterns that an input pattern can meet.")
+    ] = None,
+    outputs: Annotated[
+        str | None, Option("--outputs", metavar="EXPR", help="Patterns that an output pattern can meet.")
+    ] = None,
+    child_of: Annotated[
+        str | None, Option("--child-of", metavar="EXPR", help="A direct dependency: name:N, project:P, tag:G.")
+    ] = None,
+    parent_of: Annotated[str | None, Option("--parent-of", metavar="EXPR", help="A direct dependant.")] = None,
+    depends_on: Annotated[str | None, Option("--depends-on", metavar="EXPR", help="A dependency at any depth.")] = None,
+    ancestor_of: Annotated[
+        str | None, Option("--ancestor-of", metavar="EXPR", help="A dependant at any depth.")
+    ] = None,
+    has_deps: Annotated[bool, Option("--has-deps", help="Declares `deps`.")] = False,
+    no_deps: Annotated[bool, Option("--no-deps", help="Declares none.")] = False,
+    has_inputs: Annotated[bool, Option("--has-inputs", help="Declares `inputs`.")] = False,
+    no_inputs: Annotated[bool, Option("--no-inputs", help="Declares none.")] = False,
+    has_outputs: Annotated[bool, Option("--has-outputs", help="Declares `outputs`.")] = False,
+    no_outputs: Annotated[bool, Option("--no-outputs", help="Declares none.")] = False,
+    mutex: Annotated[bool, Option("--mutex", help="Has a mutex.")] = False,
+    form: Annotated[str, Option("--format", metavar="FMT", help="plain or json.")] = "plain",
 ) -> int:
     chosen = values.output_format(form)
     filters = Filters(

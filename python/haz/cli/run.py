@@ -1,17 +1,13 @@
 """Run tasks and everything they need."""
 
-from __future__ import annotations
-
 import os
 import sys
-from typing import Annotated
-
-import typer
 
 from haz import __version__, env
 from haz._core import PatternSet
 from haz.app import RunOptions, execute, open_workspace, output_observer
 from haz.cli import values
+from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.errors import UsageError
 from haz.observers.history import HistoryObserver
@@ -20,53 +16,47 @@ from haz.observers.presenter import Presenter
 from haz.plan import Request, plan
 from haz.streams import Writer
 
-NAME = "run"
-
 
 def command(
     tasks: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="TASK…", help="What to run: P:T, ~:T, ^:T, ^~:T, [TAG]:T, [TAG]~:T. Default: ~:default."
-        ),
+        Argument(metavar="TASK…", help="What to run: P:T, ~:T, ^:T, ^~:T, [TAG]:T, [TAG]~:T. Default: ~:default."),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="All tasks of the project here, or of all projects outside of one.")
+        bool, Option("--all", help="All tasks of the project here, or of all projects outside of one.")
     ] = False,
-    workspace: Annotated[bool, typer.Option("--workspace", help="All tasks of all projects.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and run nothing.")] = False,
+    workspace: Annotated[bool, Option("--workspace", help="All tasks of all projects.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Print what would run, and run nothing.")] = False,
     output_mode: Annotated[
-        str | None, typer.Option("--output-mode", metavar="MODE", help="live: line by line; buffered: task by task.")
+        str | None, Option("--output-mode", metavar="MODE", help="live: line by line; buffered: task by task.")
     ] = None,
-    jobs: Annotated[str | None, typer.Option("-j", "--jobs", metavar="N", help="At most N tasks at a time.")] = None,
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Start nothing more after the first failure.")] = False,
+    jobs: Annotated[str | None, Option("-j", "--jobs", metavar="N", help="At most N tasks at a time.")] = None,
+    fail_fast: Annotated[bool, Option("--fail-fast", help="Start nothing more after the first failure.")] = False,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Run all that does not need what failed (default).")
+        bool, Option("--keep-going", help="Run all that does not need what failed (default).")
     ] = False,
     timeout: Annotated[
         str | None,
-        typer.Option(
-            "--timeout", metavar="D", help="End each attempt after D (90s, 5m, none), whatever its task says."
-        ),
+        Option("--timeout", metavar="D", help="End each attempt after D (90s, 5m, none), whatever its task says."),
     ] = None,
     retries: Annotated[
         str | None,
-        typer.Option("--retries", metavar="N", help="Repeat what fails up to N times, whatever its task says."),
+        Option("--retries", metavar="N", help="Repeat what fails up to N times, whatever its task says."),
     ] = None,
-    no_retries: Annotated[bool, typer.Option("--no-retries", help="Repeat nothing.")] = False,
+    no_retries: Annotated[bool, Option("--no-retries", help="Repeat nothing.")] = False,
     order: Annotated[
         str | None,
-        typer.Option("--order", metavar="ORDER", help="Of ready tasks: canonical, or critical-path by earlier runs."),
+        Option("--order", metavar="ORDER", help="Of ready tasks: canonical, or critical-path by earlier runs."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Run everything, and store the results anew.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look results up nor store them.")] = False,
+    force: Annotated[bool, Option("--force", help="Run everything, and store the results anew.")] = False,
+    no_cache: Annotated[bool, Option("--no-cache", help="Neither look results up nor store them.")] = False,
     no_stat_cache: Annotated[
-        bool, typer.Option("--no-stat-cache", help="Read every input file, also those that look unchanged.")
+        bool, Option("--no-stat-cache", help="Read every input file, also those that look unchanged.")
     ] = False,
     report: Annotated[
-        str | None, typer.Option("--report", metavar="FILE", help="Write a summary of the run to FILE, as JSON.")
+        str | None, Option("--report", metavar="FILE", help="Write a summary of the run to FILE, as JSON.")
     ] = None,
-    color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
 ) -> int:
     chosen_mode = values.output_mode(output_mode)
     chosen_colour = values.colour(color)

@@ -1,27 +1,21 @@
 """Say what a task's cache key is made of, what the cache has for it, and what changed since it last ran."""
 
-from __future__ import annotations
-
 import os
-from typing import Annotated
-
-import typer
 
 from haz import _core
 from haz.app import explain, open_workspace
 from haz.cli import values
+from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.resolution import Resolver, resolve_one
 from haz.streams import Writer
 from haz.why import report_text, report_value
 
-NAME = "why"
-
 
 def command(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="One task: P:T, or ~:T in a project.")],
-    form: Annotated[str, typer.Option("--format", metavar="FMT", help="plain or json.")] = "plain",
-    color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    task: Annotated[str, Argument(metavar="TASK", help="One task: P:T, or ~:T in a project.")],
+    form: Annotated[str, Option("--format", metavar="FMT", help="plain or json.")] = "plain",
+    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
 ) -> int:
     chosen = values.output_format(form)
     values.colour(color)
