@@ -17,8 +17,8 @@ LAYERS = [
     "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
     "history.log history.records plan query references resolution runtime_graph schedule supervise",
     "cache.collect cache.produced cache.store certain discovery history.files ignored workspace",
-    "checks dismissal foreign loop neighbours observers run_task services tools",
-    "app history.text render report why",
+    "checks dismissal embedding foreign loop neighbours observers run_task services tools",
+    "api app forecast graph_text history.text render report why",
     "cli __main__",
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}

@@ -65,11 +65,11 @@ def enter(directory: str | None) -> None:
         try:
             os.chdir(directory)
         except OSError as error:
-            raise UsageError(f"cannot change to directory {directory}: {error.strerror}") from error
+            raise UsageError(f"cannot change to directory {directory}: {error.strerror}") from None
     try:
         os.getcwd()
     except OSError as error:
         raise UsageError(
             f"cannot read current working directory: {error.strerror}",
             "change to a directory that exists, or use -C DIR",
-        ) from error
+        ) from None

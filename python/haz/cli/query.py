@@ -2,19 +2,31 @@
 
 import os
 
-from haz.app import open_workspace
+from haz import env, graph_text
+from haz.api import load
 from haz.cli import values
 from haz.cli.declare import Annotated, Option
 from haz.cli.report import finish
 from haz.errors import UsageError
-from haz.query import Filters, QueryError, as_json, plain, report, run_query
+from haz.query import QueryError, as_json, plain, report
 from haz.streams import Writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from haz.api import Workspace
+    from haz.model import TaskId
 
 
 def _either(positive: bool, negative: bool, what: str) -> bool | None:
     if positive and negative:
         raise UsageError(f"--has-{what} and --no-{what} are mutually exclusive")
     return True if positive else False if negative else None
+
+
+def _row(space: "Workspace", task: "TaskId") -> tuple[str, ...]:
+    spec = space.tasks[task]
+    deps = " ".join(map(str, space.graph.hard_predecessors[task]))
+    return str(task), " ".join(spec.tags), deps, spec.description or ""
 
 
 def command(
@@ -42,30 +54,50 @@ def command(
     has_outputs: Annotated[bool, Option("--has-outputs", help="Declares `outputs`.")] = False,
     no_outputs: Annotated[bool, Option("--no-outputs", help="Declares none.")] = False,
     mutex: Annotated[bool, Option("--mutex", help="Has a mutex.")] = False,
-    form: Annotated[str, Option("--format", metavar="FMT", help="plain or json.")] = "plain",
+    form: Annotated[str, Option("--format", metavar="FMT", help="plain, json, table, dot or mermaid.")] = "plain",
+    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
 ) -> int:
-    chosen = values.output_format(form)
-    filters = Filters(
-        tags=tags,
-        projects=projects,
-        tasks=tasks,
-        inputs=inputs,
-        outputs=outputs,
-        child_of=child_of,
-        parent_of=parent_of,
-        depends_on=depends_on,
-        ancestor_of=ancestor_of,
-        has_deps=_either(has_deps, no_deps, "deps"),
-        has_inputs=_either(has_inputs, no_inputs, "inputs"),
-        has_outputs=_either(has_outputs, no_outputs, "outputs"),
-        mutex=mutex,
+    chosen = values.one_of("output format", form, ("plain", "json", "table", "dot", "mermaid"))
+    colour = values.colour(color)
+    has = (
+        _either(has_deps, no_deps, "deps"),
+        _either(has_inputs, no_inputs, "inputs"),
+        _either(has_outputs, no_outputs, "outputs"),
     )
-    loaded = open_workspace(os.getcwd())
+    space = load(os.getcwd())
     try:
-        found = run_query(loaded.graph, filters, loaded.bearing)
+        found = space.query(
+            tags=tags,
+            projects=projects,
+            tasks=tasks,
+            inputs=inputs,
+            outputs=outputs,
+            child_of=child_of,
+            parent_of=parent_of,
+            depends_on=depends_on,
+            ancestor_of=ancestor_of,
+            has_deps=has[0],
+            has_inputs=has[1],
+            has_outputs=has[2],
+            mutex=mutex,
+        )
     except QueryError as error:
         Writer(2).text(report(error.problems) + "\n")
         return error.exit_code
     out = Writer(1)
-    out.text(plain(found) if chosen == "plain" else as_json(loaded.graph, found))
+    if chosen == "json":
+        out.text(as_json(space.graph, found))
+    elif chosen == "table":
+        from haz.cli.table import table  # noqa: PLC0415 - rich is slow to import
+
+        out.text(
+            table(
+                ("TASK", "TAGS", "DEPS", "DESCRIPTION"),
+                [_row(space, task) for task in found],
+                colour=env.colour(colour, 1),
+            )
+        )
+    else:
+        render = {"dot": graph_text.dot, "mermaid": graph_text.mermaid}.get(chosen)
+        out.text(plain(found) if render is None else render(space.graph, found))
     return finish(out)

@@ -26,14 +26,19 @@ def colour(text: str) -> ColourChoice:
     raise UsageError(f"unknown colour choice '{text}', expected auto, always or never")
 
 
+def one_of(what: str, text: str, choices: tuple[str, ...]) -> str:
+    """Check the value of an option that has names for values."""
+    if text in choices:
+        return text
+    raise UsageError(f"unknown {what} '{text}', expected {', '.join(choices[:-1])} or {choices[-1]}")
+
+
 def output_mode(text: str | None) -> OutputMode | None:
     modes: tuple[OutputMode, ...] = ("live", "buffered")
     for mode in modes:
         if text == mode:
             return mode
-    if text is None:
-        return None
-    raise UsageError(f"unknown output mode '{text}', expected live or buffered")
+    return None if text is None else one_of("output mode", text, modes)  # type: ignore[return-value]
 
 
 def at_least_one(option: str, text: str | None) -> int | None:

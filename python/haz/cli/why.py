@@ -3,11 +3,10 @@
 import os
 
 from haz import _core
-from haz.app import explain, open_workspace
+from haz.api import load
 from haz.cli import values
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
-from haz.resolution import Resolver, resolve_one
 from haz.streams import Writer
 from haz.why import report_text, report_value
 
@@ -20,8 +19,7 @@ def command(
     chosen = values.output_format(form)
     values.colour(color)
     (reference,) = values.references([task])
-    loaded = open_workspace(os.getcwd())
-    explanation = explain(loaded, resolve_one(Resolver(loaded.workspace), reference, loaded.bearing))
+    explanation = load(os.getcwd()).why(reference)
     out, err = Writer(1), Writer(2)
     if chosen == "json":
         out(_core.json_dumps(report_value(explanation)) + b"\n")
