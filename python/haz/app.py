@@ -30,9 +30,10 @@ from haz.workspace import bearing, load, with_sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from typing import Literal
 
+    from haz._core import Inputs
     from haz.cache.manifest import Manifest
     from haz.checks import Examination
     from haz.forecast import Prediction
@@ -265,7 +266,14 @@ def predict(loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions) -> dic
                     newest[manifest.task] = manifest
         return newest.get(task)
 
-    return forecast(ctx, graph, queue, entry_of)
+    def reread(spec: TaskSpec, absent: Collection[str]) -> Inputs:
+        kept = [(p.anchored, p.literal, p.exclude) for p in spec.inputs if not (p.literal and p.anchored in absent)]
+        tree = _core.Tree(queue, workspace.root, workspace.settings.hash, _core.PatternSet([kept]))
+        tree.fingerprint(1, [0])
+        answer: Inputs = queue.wait()[0][2][0]
+        return answer
+
+    return forecast(ctx, graph, queue, entry_of, reread)
 
 
 def collect(workspace: Workspace, observer: RunObserver) -> None:

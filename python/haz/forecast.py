@@ -19,13 +19,13 @@ from haz.run_task import cache_lookup_phase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from typing import Literal
 
     from haz._core import Inputs
     from haz.cache.manifest import Manifest
     from haz.graph import TaskGraph
-    from haz.model import StreamHashes, TaskId
+    from haz.model import StreamHashes, TaskId, TaskSpec
     from haz.ports import Events
     from haz.run_task import RunContext
 
@@ -46,16 +46,21 @@ class Prediction(Record):
 
 
 def forecast(
-    ctx: RunContext, graph: TaskGraph, events: Events, newest: Callable[[TaskId], Manifest | None]
+    ctx: RunContext,
+    graph: TaskGraph,
+    events: Events,
+    newest: Callable[[TaskId], Manifest | None],
+    reread: Callable[[TaskSpec, Collection[str]], Inputs],
 ) -> dict[TaskId, Prediction]:
     """Predict a run of all tasks of `graph`, in canonical order. Writes nothing.
 
-    `newest` gives the manifest of the newest entry of a task, which a miss is compared with.
+    `newest` gives the manifest of the newest entry of a task, which a miss is compared with; `reread` the inputs of a
+    task without some of its literals, which do not exist yet.
     """
     tasks = list(ctx.specs)
     ctx.files.fingerprint(1, [ctx.input_specs[task] for task in tasks])
     answers = events.wait()[0][2]
-    oracle = _Oracle(ctx, graph, dict(zip(tasks, answers, strict=True)), newest)
+    oracle = _Oracle(ctx, graph, dict(zip(tasks, answers, strict=True)), newest, reread)
     found = {task: oracle.predict(task) for task in _in_order(graph)}
     return {task: found[task] for task in tasks}
 
@@ -67,12 +72,14 @@ class _Oracle:
         graph: TaskGraph,
         inputs: dict[TaskId, Inputs],
         newest: Callable[[TaskId], Manifest | None],
+        reread: Callable[[TaskSpec, Collection[str]], Inputs],
     ) -> None:
         self._ctx = ctx
         self._graph = graph
         self._tasks = list(ctx.specs)
         self._inputs = inputs
         self._newest = newest
+        self._reread = reread
         self._streams: dict[TaskId, StreamHashes] = {}
         self._overlays: dict[TaskId, Overlay] = {}
         self._pending: dict[TaskId, set[TaskId]] = {}
@@ -117,7 +124,7 @@ class _Oracle:
         ctx, inputs, overlay = self._ctx, self._inputs[task], self._overlays.get(task, {})
         if overlay:
             if inputs.error is not None and inputs.error[1] in overlay:
-                return self._unsure(task, inputs.error[1])
+                inputs = self._reread(ctx.specs[task], overlay)
             changed = _changed(inputs, overlay) if inputs.error is None else {}
             for path, content in changed.items():
                 if content is None:

@@ -64,7 +64,7 @@ def columns(rows: "list[tuple[str, ...]]") -> str:
 
 def _project_row(space: "Workspace", name: str) -> tuple[str, ...]:
     project = space.projects[name]
-    tags = " ".join(project.tags)
+    tags = " ".join(sorted(project.tags))
     return name, project.root or "/", tags, str(len(project.tasks)), project.description or ""
 
 

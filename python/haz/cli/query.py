@@ -26,7 +26,7 @@ def _either(positive: bool, negative: bool, what: str) -> bool | None:
 def _row(space: "Workspace", task: "TaskId") -> tuple[str, ...]:
     spec = space.tasks[task]
     deps = " ".join(map(str, space.graph.hard_predecessors[task]))
-    return str(task), " ".join(spec.tags), deps, spec.description or ""
+    return str(task), " ".join(sorted(spec.tags)), deps, spec.description or ""
 
 
 def command(
