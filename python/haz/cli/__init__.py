@@ -22,6 +22,10 @@ def run_command_line(arguments: Sequence[str]) -> int:
     try:
         if list(arguments) in (["--version"], ["-V"]):
             return version()
+        if arguments and arguments[0] == "__complete":
+            from haz.cli import complete  # noqa: PLC0415
+
+            return complete.main(arguments[1:])
         from haz.cli import quick  # noqa: PLC0415
 
         call: Call | int | None = quick.parse(arguments)

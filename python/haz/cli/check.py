@@ -22,10 +22,18 @@ def command(
     workspace: Annotated[bool, Option("--workspace", help="Count the tasks of all projects.")] = False,
     strict: Annotated[bool, Option("--strict", help="Fail on warnings too.")] = False,
     output: Annotated[
-        str, Option("--format", metavar="FORMAT", help="plain, or json: all errors and warnings as one array.")
+        str,
+        Option(
+            "--format",
+            metavar="FORMAT",
+            choices=("plain", "json"),
+            help="plain, or json: all errors and warnings as one array.",
+        ),
     ] = "plain",
     as_json: Annotated[bool, Option("--json", help="Short for --format json.")] = False,
-    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
 ) -> int:
     if every and workspace:
         raise UsageError("--all and --workspace are mutually exclusive")

@@ -29,17 +29,28 @@ __all__ = ["Annotated", "Argument", "Command", "Group", "Option", "Parameter", "
 
 
 class Option:
-    """An option: its names, and for one that takes a value the `metavar`. A `bool` parameter is a switch."""
+    """An option: its names, and for one that takes a value the `metavar`. A `bool` parameter is a switch.
 
-    def __init__(self, *names: str, help: str, metavar: str = "", choices: tuple[str, ...] = ()) -> None:  # noqa: A002
+    `choices` are the values there are, else `completes` says what a value is: `tasks`, `files` or `runs`.
+    """
+
+    def __init__(
+        self,
+        *names: str,
+        help: str,  # noqa: A002 - as typer calls it
+        metavar: str = "",
+        choices: tuple[str, ...] = (),
+        completes: str = "",
+    ) -> None:
         self.names = names
         self.help = help
         self.metavar = metavar
         self.choices = choices
+        self.completes = completes
 
 
 class Argument:
-    """A positional argument; `list[str]` takes any number. `completes` says what of: tasks, or one of `choices`."""
+    """A positional argument; `list[str]` takes any number. `choices` and `completes` are as for an option."""
 
     names: tuple[str, ...] = ()
 

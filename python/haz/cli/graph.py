@@ -15,12 +15,21 @@ def command(
     tasks: Annotated[
         list[str] | None,
         Argument(
-            metavar="TASK…", help="Which tasks, with all that they need. Default: those of the project here, or all."
+            metavar="TASK…",
+            completes="tasks",
+            help="Which tasks, with all that they need. Default: those of the project here, or all.",
         ),
     ] = None,
     workspace: Annotated[bool, Option("--workspace", help="All tasks of all projects.")] = False,
-    form: Annotated[str, Option("--format", metavar="FMT", help="plain, json, dot or mermaid.")] = "plain",
-    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never; for messages.")] = "auto",
+    form: Annotated[
+        str,
+        Option(
+            "--format", metavar="FMT", choices=("plain", "json", "dot", "mermaid"), help="plain, json, dot or mermaid."
+        ),
+    ] = "plain",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never; for messages.")
+    ] = "auto",
 ) -> int:
     chosen = values.one_of("output format", form, ("plain", "json", "dot", "mermaid"))
     values.colour(color)

@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 def command(
     tasks: Annotated[
         list[str] | None,
-        Argument(metavar="TASK…", help="Which tasks, as for `haz run`. Default: those of the project here, or all."),
+        Argument(
+            metavar="TASK…",
+            completes="tasks",
+            help="Which tasks, as for `haz run`. Default: those of the project here, or all.",
+        ),
     ] = None,
     workspace: Annotated[bool, Option("--workspace", help="All of all projects, wherever this is.")] = False,
     projects: Annotated[bool, Option("--projects", help="Projects instead of tasks.")] = False,
-    form: Annotated[str, Option("--format", metavar="FMT", help="plain, json or table.")] = "plain",
-    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    form: Annotated[
+        str, Option("--format", metavar="FMT", choices=("plain", "json", "table"), help="plain, json or table.")
+    ] = "plain",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
 ) -> int:
     chosen = values.one_of("output format", form, ("plain", "json", "table"))
     colour = values.colour(color)

@@ -54,8 +54,18 @@ def command(
     has_outputs: Annotated[bool, Option("--has-outputs", help="Declares `outputs`.")] = False,
     no_outputs: Annotated[bool, Option("--no-outputs", help="Declares none.")] = False,
     mutex: Annotated[bool, Option("--mutex", help="Has a mutex.")] = False,
-    form: Annotated[str, Option("--format", metavar="FMT", help="plain, json, table, dot or mermaid.")] = "plain",
-    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    form: Annotated[
+        str,
+        Option(
+            "--format",
+            metavar="FMT",
+            choices=("plain", "json", "table", "dot", "mermaid"),
+            help="plain, json, table, dot or mermaid.",
+        ),
+    ] = "plain",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
 ) -> int:
     chosen = values.one_of("output format", form, ("plain", "json", "table", "dot", "mermaid"))
     colour = values.colour(color)

@@ -21,7 +21,11 @@ from haz.streams import Writer
 def command(
     tasks: Annotated[
         list[str] | None,
-        Argument(metavar="TASK…", help="What to run: P:T, ~:T, ^:T, ^~:T, [TAG]:T, [TAG]~:T. Default: ~:default."),
+        Argument(
+            metavar="TASK…",
+            completes="tasks",
+            help="What to run: P:T, ~:T, ^:T, ^~:T, [TAG]:T, [TAG]~:T. Default: ~:default.",
+        ),
     ] = None,
     every: Annotated[
         bool, Option("--all", help="All tasks of the project here, or of all projects outside of one.")
@@ -32,7 +36,13 @@ def command(
         bool, Option("--explain", help="With --dry-run: what would come from the cache, and why the rest would not.")
     ] = False,
     output_mode: Annotated[
-        str | None, Option("--output-mode", metavar="MODE", help="live: line by line; buffered: task by task.")
+        str | None,
+        Option(
+            "--output-mode",
+            metavar="MODE",
+            choices=("live", "buffered"),
+            help="live: line by line; buffered: task by task.",
+        ),
     ] = None,
     jobs: Annotated[str | None, Option("-j", "--jobs", metavar="N", help="At most N tasks at a time.")] = None,
     fail_fast: Annotated[bool, Option("--fail-fast", help="Start nothing more after the first failure.")] = False,
@@ -50,7 +60,12 @@ def command(
     no_retries: Annotated[bool, Option("--no-retries", help="Repeat nothing.")] = False,
     order: Annotated[
         str | None,
-        Option("--order", metavar="ORDER", help="Of ready tasks: canonical, or critical-path by earlier runs."),
+        Option(
+            "--order",
+            metavar="ORDER",
+            choices=("canonical", "critical-path"),
+            help="Of ready tasks: canonical, or critical-path by earlier runs.",
+        ),
     ] = None,
     force: Annotated[bool, Option("--force", help="Run everything, and store the results anew.")] = False,
     no_cache: Annotated[bool, Option("--no-cache", help="Neither look results up nor store them.")] = False,
@@ -58,17 +73,23 @@ def command(
         bool, Option("--no-stat-cache", help="Read every input file, also those that look unchanged.")
     ] = False,
     report: Annotated[
-        str | None, Option("--report", metavar="FILE", help="Write a summary of the run to FILE, as JSON.")
+        str | None,
+        Option("--report", metavar="FILE", completes="files", help="Write a summary of the run to FILE, as JSON."),
     ] = None,
     form: Annotated[
         str,
         Option(
-            "--format", metavar="FMT", help="json: the summary, or the plan, on stdout; task output goes to stderr."
+            "--format",
+            metavar="FMT",
+            choices=("plain", "json"),
+            help="json: the summary, or the plan, on stdout; task output goes to stderr.",
         ),
     ] = "plain",
     quiet: Annotated[bool, Option("-q", "--quiet", help="No lines for what goes as it should.")] = False,
     verbose: Annotated[bool, Option("-v", "--verbose", help="Tell the command of each task that is run.")] = False,
-    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
     arguments: Annotated[tuple[str, ...], Words(help="Given to the tasks that are named; part of their keys.")] = (),
 ) -> int:
     chosen_mode = values.output_mode(output_mode)

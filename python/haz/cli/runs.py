@@ -13,7 +13,7 @@ from haz.history.text import list_json, list_text, show_json, show_text
 from haz.streams import Writer
 from haz.workspace import find_root
 
-Format = Annotated[str, Option("--format", metavar="FMT", help="plain or json.")]
+Format = Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")]
 
 
 def overview(output: Format = "plain") -> int:
@@ -34,10 +34,15 @@ application = Group(overview)
 @application.command("show")
 def show(
     run: Annotated[
-        str, Argument(metavar="[ID|latest]", help="An id of `haz runs`, or the start of it or of its last part.")
+        str,
+        Argument(
+            metavar="[ID|latest]", completes="runs", help="An id of `haz runs`, or the start of it or of its last part."
+        ),
     ] = "latest",
     output: Format = "plain",
-    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
 ) -> int:
     """Explain a run: what became of each task, and why."""
     chosen = values.output_format(output)

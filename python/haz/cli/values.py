@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from haz.model import OutputMode, Reference
 
 
+COLOURS = ("auto", "always", "never")
+
+
 def colour(text: str) -> ColourChoice:
     """Check `--color`, and let it hold for all messages from here on."""
     choices: tuple[ColourChoice, ...] = ("auto", "always", "never")

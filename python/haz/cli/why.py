@@ -12,9 +12,11 @@ from haz.why import report_text, report_value
 
 
 def command(
-    task: Annotated[str, Argument(metavar="TASK", help="One task: P:T, or ~:T in a project.")],
-    form: Annotated[str, Option("--format", metavar="FMT", help="plain or json.")] = "plain",
-    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    task: Annotated[str, Argument(metavar="TASK", completes="tasks", help="One task: P:T, or ~:T in a project.")],
+    form: Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")] = "plain",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
 ) -> int:
     chosen = values.output_format(form)
     values.colour(color)
