@@ -198,7 +198,7 @@ def _references(tasks: Iterable[str | TaskId | Reference]) -> tuple[Reference, .
         try:
             found.append(parse(str(task)) if isinstance(task, (str, TaskId)) else task)
         except ValueError as error:
-            raise UsageError(f"{str(task)!r} is not a task reference: {error}") from error
+            raise UsageError(str(error)) from error
     return tuple(found)
 
 

@@ -47,7 +47,7 @@ def test_without_a_task_before_it_the_separator_only_ends_the_options(tasks: Spa
     assert tasks.run("--jobs", "1", "--", "lib:show").ok().ran == {"lib:show"}
     refused = tasks.haz("run", "--", "--all")
     assert refused.code == 2
-    assert "'--all' is not a task reference" in refused.err
+    assert "invalid task reference `--all`" in refused.err
 
 
 def test_quiet_says_nothing_of_what_goes_well(tasks: Space) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # In the order of `haz --help`. Each is a module of this package.
-NAMES = ("run", "list", "graph", "query", "why", "check", "cache", "runs", "init", "schema", "completion")
+NAMES = ("run", "list", "graph", "query", "why", "check", "cache", "runs", "init", "schema", "completion", "man")
 
 
 def command(name: str) -> Command:

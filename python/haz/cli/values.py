@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from haz.cli.report import Colour
 from haz.config import _values as grammar
 from haz.config._shared import positive
 from haz.errors import UsageError
+from haz.names import identifier_problem
 from haz.references import parse
 
 TYPE_CHECKING = False
@@ -117,6 +120,19 @@ def references(texts: list[str] | None) -> tuple[Reference, ...]:
         try:
             parsed.append(parse(text))
         except ValueError as error:
-            hint = f"; did you mean '~:{text}'?" if text.isidentifier() else ""
-            raise UsageError(f"'{text}' is not a task reference: {error}{hint}") from error
+            raise UsageError(f"{error}{_meant(text)}") from None
     return tuple(parsed)
+
+
+def _meant(word: str) -> str:
+    """Say how a bare word could have been meant, as far as the workspace can be read."""
+    if identifier_problem(word) is not None:
+        return ""
+    from haz.outline import outline  # noqa: PLC0415 - only after a mistake
+
+    found = outline(os.getcwd())
+    owners = [project.name for project in found.projects if word in project.tasks]
+    if not owners or found.bearing in owners:
+        return f"; did you mean '~:{word}'?"
+    shown = [f"'{name}:{word}'" for name in owners[:3]]
+    return f"; did you mean {' or '.join(shown)}{' …' if len(owners) > 3 else ''}?"
