@@ -203,3 +203,12 @@ def test_an_observer_that_raises_is_dropped_and_told(workspace: Space) -> None:
     report = haz.load(workspace.root).run(["lib:build"], observer=[Started(broken)], complain=told.append)
     assert report.exit_code == 0
     assert told == ["observer Started was dropped: ValueError('no')"]
+
+
+def test_two_threads_in_one_workspace_run_a_task_once(workspace: Space) -> None:
+    workspace.project("slow", 't: {shell: "sleep 0.3; echo x >> count; touch done", outputs: [done]}')
+    with ThreadPoolExecutor(2) as threads:
+        reports = list(threads.map(lambda _: haz.load(workspace.root).run(["slow:t"]), range(2)))
+    assert [report.exit_code for report in reports] == [0, 0]
+    assert sum(report.spawned for report in reports) == 1
+    assert workspace.read("slow/count") == b"x\n"
