@@ -114,11 +114,14 @@ class _Oracle:
         return self._look_up(task)
 
     def _may_feed(self, writer: TaskId, reader: TaskId) -> bool:
-        from haz.query.intersect import Automaton  # noqa: PLC0415 - only behind a weak dependency
+        from haz.query.intersect import Automaton, TooIntricateError  # noqa: PLC0415 - only behind a weak dependency
 
         outputs = [Automaton(p.anchored, literal=p.literal) for p in self._ctx.specs[writer].outputs if not p.exclude]
         inputs = [Automaton(p.anchored, literal=p.literal) for p in self._ctx.specs[reader].inputs if not p.exclude]
-        return any(written.meets(read) for written in outputs for read in inputs)
+        try:
+            return any(written.meets(read) for written in outputs for read in inputs)
+        except TooIntricateError:
+            return True
 
     def _look_up(self, task: TaskId) -> Prediction:
         ctx, inputs, overlay = self._ctx, self._inputs[task], self._overlays.get(task, {})

@@ -305,3 +305,30 @@ def test_what_cannot_be_written_to_stdout_is_code_2(workspace: Space) -> None:
             done = subprocess.run([*HAZ, *words], cwd=workspace.root, stdout=full, stderr=subprocess.PIPE, check=False)
         assert done.returncode == 2, words
         assert b"cannot write to standard output" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["query", "--format", "json", "--tags", "("], "haz::qry::expression"),
+        (["run", "--format", "json", "lib:nope"], "haz::ref::unresolved"),
+        (["list", "--format", "json", "nope:t"], "haz::ref::unresolved"),
+        (["graph", "--format", "json", "nope:t"], "haz::ref::unresolved"),
+        (["why", "--format", "json", "^:pack"], "haz::ref::unresolved"),
+    ],
+)
+def test_with_json_asked_for_errors_are_diagnostics_as_json(workspace: Space, words: list[str], code: str) -> None:
+    """D14: on stderr, in the form of `haz check --format json`."""
+    refused = workspace.haz(*words)
+    assert (refused.code, refused.out) == (2, "")
+    assert [problem["code"] for problem in json.loads(refused.err)] == [code]
+
+
+def test_a_broken_workspace_is_told_as_json_too(workspace: Space) -> None:
+    """D14."""
+    workspace.write("lib/haz.yml", "name: lib\ntasks: 7\n")
+    refused = workspace.haz("list", "--format", "json")
+    assert refused.code == 2
+    (problem,) = json.loads(refused.err)
+    assert problem["code"] == "haz::cfg::015"
+    assert problem["line"] == 2

@@ -1,4 +1,7 @@
-"""Look into the cache, clean it, and check it."""
+"""Look into the cache, clean it, and check it.
+
+See also: haz why, what the cache has for a task; haz run --force and --no-cache.
+"""
 
 import os
 import shutil

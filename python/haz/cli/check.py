@@ -1,4 +1,7 @@
-"""Validate the whole workspace, and report everything that is wrong with it, or looks so, at once."""
+"""Validate the whole workspace, and report everything that is wrong with it, or looks so, at once.
+
+See also: haz list and haz graph, what the workspace holds; haz schema, for editors.
+"""
 
 import os
 

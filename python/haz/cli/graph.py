@@ -1,4 +1,7 @@
-"""Show which task comes before which."""
+"""Show which task comes before which.
+
+See also: haz query --format dot, of tasks with given properties.
+"""
 
 import os
 
@@ -31,7 +34,7 @@ def command(
         str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never; for messages.")
     ] = "auto",
 ) -> int:
-    chosen = values.one_of("output format", form, ("plain", "json", "dot", "mermaid"))
+    chosen = values.output_format(form, ("plain", "json", "dot", "mermaid"))
     values.colour(color)
     references = values.references(tasks)
     if references and workspace:

@@ -1,4 +1,7 @@
-"""List tasks with their descriptions, or projects."""
+"""List tasks with their descriptions, or projects.
+
+See also: haz query, by properties; haz graph, by what comes before what.
+"""
 
 import os
 
@@ -34,7 +37,7 @@ def command(
         str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
     ] = "auto",
 ) -> int:
-    chosen = values.one_of("output format", form, ("plain", "json", "table"))
+    chosen = values.output_format(form, ("plain", "json", "table"))
     colour = values.colour(color)
     references = values.references(tasks)
     if references and (workspace or projects):

@@ -1,4 +1,7 @@
-"""List the tasks that have the given properties."""
+"""List the tasks that have the given properties.
+
+Expressions: atoms joined by ! & | and parentheses, as in 'c & !slow'. See also: haz list, haz graph.
+"""
 
 import os
 
@@ -67,7 +70,7 @@ def command(
         str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
     ] = "auto",
 ) -> int:
-    chosen = values.one_of("output format", form, ("plain", "json", "table", "dot", "mermaid"))
+    chosen = values.output_format(form, ("plain", "json", "table", "dot", "mermaid"))
     colour = values.colour(color)
     has = (
         _either(has_deps, no_deps, "deps"),
@@ -92,6 +95,8 @@ def command(
             mutex=mutex,
         )
     except QueryError as error:
+        if chosen == "json":
+            raise
         Writer(2).text(report(error.problems) + "\n")
         return error.exit_code
     out = Writer(1)

@@ -1,4 +1,7 @@
-"""Run tasks and everything they need."""
+"""Run tasks and everything they need.
+
+See also: haz list, what there is to run; haz why, why a task would run; haz runs show, why it did.
+"""
 
 import os
 import sys
@@ -94,7 +97,7 @@ def command(
 ) -> int:
     chosen_mode = values.output_mode(output_mode)
     chosen_colour = values.colour(color)
-    wants_json = values.one_of("output format", form, ("plain", "json")) == "json"
+    wants_json = values.output_format(form, ("plain", "json")) == "json"
     cap = values.at_least_one("--jobs N", jobs)
     limit = values.limit(timeout)
     extra = values.extra_attempts(retries, off=no_retries)

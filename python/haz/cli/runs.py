@@ -1,4 +1,7 @@
-"""List the runs that are remembered, newest first; `haz runs show` explains one."""
+"""List the runs that are remembered, newest first; `haz runs show` explains one.
+
+See also: haz why, what a task's key is made of; haz run --report, the summary of a run as JSON.
+"""
 
 # Spec 03 §13.7.
 

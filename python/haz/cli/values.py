@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from haz.cli.report import Colour
+from haz.cli.report import Colour, Form
 from haz.config import _values as grammar
 from haz.config._shared import positive
 from haz.errors import UsageError
@@ -105,12 +105,10 @@ def extra_attempts(text: str | None, *, off: bool) -> int | None:
     return int(text)
 
 
-def output_format(text: str) -> Literal["plain", "json"]:
-    choices: tuple[Literal["plain", "json"], ...] = ("plain", "json")
-    for choice in choices:
-        if text == choice:
-            return choice
-    raise UsageError(f"unknown output format '{text}', expected plain or json")
+def output_format(text: str, choices: tuple[str, ...] = ("plain", "json")) -> str:
+    """Check `--format`; from here on errors are told in that form too."""
+    Form.json = one_of("output format", text, choices) == "json"
+    return text
 
 
 def references(texts: list[str] | None) -> tuple[Reference, ...]:

@@ -1,4 +1,7 @@
-"""Say what a task's cache key is made of, what the cache has for it, and what changed since it last ran."""
+"""Say what a task's cache key is made of, what the cache has for it, and what changed since it last ran.
+
+See also: haz run --dry-run --explain, a line for each task of a run; haz runs show, what became of them.
+"""
 
 import os
 
