@@ -50,3 +50,15 @@ def test_every_link_between_the_pages_leads_somewhere() -> None:
     for page in [*pages.executed(), pages.DOCS / "api.md"]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert os.path.exists(page.parent / target), (page.name, target)
+
+
+@pytest.mark.parametrize("name", tree.NAMES)
+def test_a_page_names_every_option_of_its_command(name: str) -> None:
+    """`--color` and `--format` mean the same everywhere, and are explained once."""
+    text = (pages.DOCS / f"cli/{name}.md").read_text()
+    command = tree.command(name)
+    for part in (command, *command.subcommands.values()):
+        assert all(f"`{sub}`" in text or f"haz {name} {sub}" in text for sub in part.subcommands)
+        for parameter in part.parameters:
+            for option in parameter.declared.names[-1:]:
+                assert option in text or option in ("--color", "--format"), option

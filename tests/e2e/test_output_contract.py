@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -332,3 +334,19 @@ def test_a_broken_workspace_is_told_as_json_too(workspace: Space) -> None:
     (problem,) = json.loads(refused.err)
     assert problem["code"] == "haz::cfg::015"
     assert problem["line"] == 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_a_quarter_of_a_second_after_the_start_is_a_regular_end(
+    workspace: Space, number: signal.Signals, code: int
+) -> None:
+    """04 §3: whatever is going on by then. The task would last a minute and ignores what it is told."""
+    workspace.project("slow", """t: {shell: "trap '' INT TERM; sleep 60"}""")
+    workspace.settings("execution: {cancel_grace: 0.5}\n")
+    process = subprocess.Popen([*HAZ, "run", "slow:t"], cwd=workspace.root, stderr=subprocess.DEVNULL)
+    time.sleep(0.25)
+    started = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(30) == code
+    # Three seconds are asked for; machines that run tests are busy.
+    assert time.monotonic() - started < 10

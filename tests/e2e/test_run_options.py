@@ -86,3 +86,17 @@ def test_the_summary_as_json_has_stdout_for_itself(tasks: Space) -> None:
     done = tasks.run("lib:show", "--format", "json").ok()
     assert json.loads(done.out) == done.report
     assert "[lib:show] <a>\n" in done.err
+
+
+def test_what_the_shell_has_made_of_a_tilde_is_explained(tasks: Space) -> None:
+    """04 §14 B5."""
+    refused = tasks.haz("run", "/home/me:show", env={"HOME": "/home/me"})
+    assert refused.code == 2
+    assert "the shell has made this of `~:show`: put it into quotes" in refused.err
+
+
+def test_a_bare_word_is_answered_with_the_tasks_of_that_name(tasks: Space) -> None:
+    """04 §5.1, REF-006."""
+    assert "did you mean '~:show'?" in tasks.haz("run", "show", cwd="lib").err
+    assert "did you mean 'lib:show'?" in tasks.haz("run", "show").err
+    assert "did you mean '~:nothing'?" in tasks.haz("why", "nothing").err

@@ -22,6 +22,10 @@ class StrictCommand(TyperCommand):
         refuse(self.params, ctx, args)
         return super().parse_args(ctx, args)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        # typer puts what must be given into braces, which manuals use for alternatives.
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
 
 class CommandWithWords(StrictCommand):
     """A command that takes the words behind `--` as they are, when an argument stands before it."""

@@ -124,6 +124,9 @@ def references(texts: list[str] | None) -> tuple[Reference, ...]:
 
 def _meant(word: str) -> str:
     """Say how a bare word could have been meant, as far as the workspace can be read."""
+    home = os.environ.get("HOME", "")
+    if home and word.startswith(f"{home}:"):
+        return f"; the shell has made this of `~{word[len(home) :]}`: put it into quotes"
     if identifier_problem(word) is not None:
         return ""
     from haz.outline import outline  # noqa: PLC0415 - only after a mistake
