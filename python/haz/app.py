@@ -11,6 +11,7 @@ from haz._record import Record
 from haz.cache import formats
 from haz.cache.produced import Ledger
 from haz.cache.store import Store
+from haz.embedding import InterruptibleEvents
 from haz.errors import FileSystemError, LoadError
 from haz.events import RunObserver
 from haz.exit_code import exit_code_for
@@ -21,7 +22,6 @@ from haz.model import Retries
 from haz.observers.buffered import BufferedObserver
 from haz.observers.fanout import FanOut
 from haz.observers.live import LiveObserver
-from haz.observers.presenter import Presenter
 from haz.outcome import RunGraphOutcome
 from haz.recall import Recall
 from haz.run_task import RunContext, child_environment, host_environment, now_ms, pattern_lists, patterns_of
@@ -32,14 +32,17 @@ from haz.workspace import bearing, find_root, load_at, with_sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Literal
 
+    from haz._core import Inputs
     from haz.cache.manifest import Manifest
     from haz.checks import Examination
     from haz.discovery import Root, Trace
+    from haz.forecast import Prediction
     from haz.graph import TaskGraph
     from haz.model import CompletedRecord, OutputMode, TaskId, TaskSpec, Workspace
+    from haz.observers.presenter import Presenter
     from haz.ports import Processes
     from haz.run_task import CachePolicy
     from haz.why import Explanation
@@ -98,15 +101,12 @@ def open_workspace(directory: str) -> Loaded:
     root = find_root(directory)
     known = snapshot.load(root, __version__)
     if known is not None:
-        gc.freeze()
         return Loaded(known.workspace, known.graph, bearing(known.workspace, directory), root, None, known.identity)
     workspace, trace = load_at(root)
     graph, problems = build(workspace, _core.PatternSet)
     if problems:
         header = f"{GRAPH_HEADER}: {len(problems)} error(s) during DAG construction"
         raise LoadError(with_sources(problems), header)
-    # All of this stays until the end: the garbage collector need not look at it again.
-    gc.freeze()
     return Loaded(workspace, graph, bearing(workspace, directory), root, trace)
 
 
@@ -128,9 +128,18 @@ def execute(
     options: RunOptions,
     observers: Sequence[RunObserver],
     complain: Callable[[str], None],
+    *,
+    cancelled: Callable[[], bool] | None = None,
 ) -> RunReport:
-    """Run the given tasks, which must be closed over hard predecessors. Takes the process's signals while it lasts."""
+    """Run the given tasks, which must be closed over hard predecessors. Takes the process's signals while it lasts.
+
+    With `cancelled` the run is a guest in somebody else's process: it ends when that says so or Ctrl-C raises
+    `KeyboardInterrupt`, and touches neither signals nor children that it did not start.
+    """
     started = time.monotonic()
+    if cancelled is None:
+        # What was loaded stays until the end: the garbage collector need not look at it again.
+        gc.freeze()
     graph = overridden(loaded.graph.restrict(tasks), options)
     observer = FanOut(observers, complain)
     observer.on_run_started(len(graph.nodes))
@@ -142,7 +151,7 @@ def execute(
     if len(unchanged) == len(graph.nodes):
         outcome, spawned, signalled = RunGraphOutcome(dict(unchanged), {}), 0, None
     else:
-        outcome, spawned, signalled = run_changed(loaded, graph, unchanged, options, observer, facts)
+        outcome, spawned, signalled = run_changed(loaded, graph, unchanged, options, observer, facts, cancelled)
     report = RunReport(outcome, time.monotonic() - started, spawned, signalled)
     observer.on_run_finished(report.outcome, report.duration, report.signalled)
     return report
@@ -193,16 +202,19 @@ def run_changed(
     options: RunOptions,
     observer: RunObserver,
     facts: bytes | None,
+    cancelled: Callable[[], bool] | None,
 ) -> tuple[RunGraphOutcome, int, int | None]:
     """Look up or run the tasks of a run that may have changed. Returns its outcome, the count of processes, the signal.
 
     `facts` prove the configuration, if it was read from its files.
     """
+    guest = cancelled is not None
     workspace, settings = loaded.workspace, loaded.workspace.settings
     queue = _core.Queue()
     spill = f"{cache_directory(workspace)}/{formats.SPILL}"
-    processes = CountedProcesses(_core.Processes(queue, settings.hash, spill))
+    processes = CountedProcesses(_core.Processes(queue, settings.hash, spill), guest=guest)
     processes.adopt_orphans()
+    events = queue if cancelled is None else InterruptibleEvents(queue, cancelled)
     specs = {task: graph.specs[task] for task in graph.nodes if task not in unchanged} if unchanged else graph.specs
     ctx = run_context(workspace, specs, queue, processes, observer, options)
     readers: list[_core.PatternSet] = []
@@ -226,16 +238,20 @@ def run_changed(
 
     def leave(code: int) -> None:
         processes.kill_descendants(KILL)
+        if guest:
+            raise KeyboardInterrupt
         os._exit(code)
 
-    loop = Loop(ctx, schedule, queue, grace=settings.cancel_grace, leave=leave, suspend=_core.suspend)
-    _core.deliver_signals(queue)
+    loop = Loop(ctx, schedule, events, grace=settings.cancel_grace, leave=leave, suspend=_core.suspend)
+    if not guest:
+        _core.deliver_signals(queue)
     try:
         loop.run()
     finally:
         # The loop has asked what was left to end (D13); after a defect of ours nobody has, and there is no time to ask.
         processes.kill_descendants(KILL)
-        _core.deliver_signals(None)
+        if not guest:
+            _core.deliver_signals(None)
     keep_out_of_git(workspace)
     if processes.spawned:
         collect(workspace, observer)
@@ -249,6 +265,8 @@ def run_changed(
         recall = recall_of(loaded, identity, options)
         if recall is not None:
             recall.record(ctx, outcome)
+    if isinstance(events, InterruptibleEvents) and events.interrupted:
+        raise KeyboardInterrupt
     return outcome, processes.spawned, loop.signalled
 
 
@@ -310,6 +328,39 @@ def explain(loaded: Loaded, task: TaskId) -> Explanation:
     return explain_task(ctx, loaded.graph, task, queue, entries_of)
 
 
+def predict(loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions) -> dict[TaskId, Prediction]:
+    """Predict what a run of these tasks would find in the cache; runs nothing but version queries, writes nothing."""
+    from haz.cache.collect import Inspection  # noqa: PLC0415 - no run needs it
+    from haz.forecast import forecast  # noqa: PLC0415
+
+    workspace, queue = loaded.workspace, _core.Queue()
+    graph = loaded.graph.restrict(tasks)
+    spill = f"{cache_directory(workspace)}/{formats.SPILL}"
+    processes = _core.Processes(queue, workspace.settings.hash, spill)
+    ctx = run_context(workspace, graph, queue, processes, RunObserver(), options)
+    newest: dict[TaskId, Manifest] = {}
+    looked = False
+
+    def entry_of(task: TaskId) -> Manifest | None:
+        nonlocal looked
+        if not looked:
+            looked = True
+            for entry in Inspection(cache_directory(workspace)).sound:
+                manifest = entry.manifest
+                if manifest and (manifest.task not in newest or newest[manifest.task].created_at < manifest.created_at):
+                    newest[manifest.task] = manifest
+        return newest.get(task)
+
+    def reread(spec: TaskSpec, absent: Collection[str]) -> Inputs:
+        kept = [(p.anchored, p.literal, p.exclude) for p in spec.inputs if not (p.literal and p.anchored in absent)]
+        tree = _core.Tree(queue, workspace.root, workspace.settings.hash, _core.PatternSet([kept]))
+        tree.fingerprint(1, [0])
+        answer: Inputs = queue.wait()[0][2][0]
+        return answer
+
+    return forecast(ctx, graph, queue, entry_of, reread)
+
+
 def collect(workspace: Workspace, observer: RunObserver) -> None:
     """Hold the cache to `cache.max_age` and `cache.max_size`, after a run that may have made it grow."""
     age, size = workspace.settings.cache_max_age, workspace.settings.cache_max_size
@@ -354,27 +405,40 @@ def overridden(graph: TaskGraph, options: RunOptions) -> TaskGraph:
 
 
 class CountedProcesses:
-    """The core's processes, counted: a run reports how many it started."""
+    """The core's processes, counted: a run reports how many it started.
 
-    def __init__(self, processes: _core.Processes) -> None:
+    Those of a guest end with their groups: nobody can tell what left a group from the other children of the program.
+    """
+
+    def __init__(self, processes: _core.Processes, *, guest: bool) -> None:
         self._processes = processes
         self.spawned = 0
+        self._tokens: list[int] = []
         self.signal = processes.signal
         self.end = processes.end
-        self.dismiss = processes.dismiss
         self.abandon = processes.abandon
-        self.adopt_orphans = processes.adopt_orphans
-        self.kill_descendants = processes.kill_descendants
+        self.dismiss = self._dismiss_none if guest else processes.dismiss
+        self.adopt_orphans = self._adopt_none if guest else processes.adopt_orphans
+        self.kill_descendants = self._kill_groups if guest else processes.kill_descendants
 
     def spawn(self, token: int, argv: Sequence[str], env: Sequence[tuple[str, str]], cwd: str) -> int:
         pid = self._processes.spawn(token, argv, env, cwd)
         self.spawned += 1
+        self._tokens.append(token)
         return pid
+
+    def _dismiss_none(self, token: int, signum: int) -> int:  # noqa: ARG002 - it is what a guest can do
+        return 0
+
+    def _adopt_none(self) -> None:
+        return
+
+    def _kill_groups(self, signum: int) -> int:
+        return sum(self._processes.signal(token, signum) for token in self._tokens)
 
 
 def output_observer(
-    mode: OutputMode, *, colour: bool, out: Callable[[bytes], None], err: Callable[[bytes], None]
+    mode: OutputMode, presenter: Presenter, out: Callable[[bytes], None], err: Callable[[bytes], None]
 ) -> RunObserver:
     """Return the observer that shows task output in the given mode (EXEC-016)."""
-    kind = LiveObserver if mode == "live" else BufferedObserver
-    return kind(Presenter(colour=colour), out, err)
+    return (LiveObserver if mode == "live" else BufferedObserver)(presenter, out, err)

@@ -20,6 +20,14 @@ class HazError(Exception):
     code: ClassVar[str] = "haz::internal"
     hint: str | None = None
 
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Everything that is wrong, with places where they are known; at least one entry."""
+        from haz.diagnostics import Diagnostic  # noqa: PLC0415 - of its own layer, and seldom asked for
+
+        cause = self.__cause__
+        return (Diagnostic(self.code, str(self), help=self.hint, causes=() if cause is None else (str(cause),)),)
+
 
 class UsageError(HazError):
     """The command line is wrong (spec 04 §2.3)."""
@@ -38,6 +46,7 @@ class LoadError(HazError):
     """
 
     code = "haz::load"
+    diagnostics: tuple[Diagnostic, ...] = ()
 
     def __init__(self, diagnostics: tuple[Diagnostic, ...], header: str | None = None) -> None:
         super().__init__(header or diagnostics[0].message)
@@ -54,6 +63,12 @@ class ResolutionError(HazError):
         super().__init__("target resolution failed")
         self.messages = messages
         self.hint = hint
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        from haz.diagnostics import Diagnostic  # noqa: PLC0415 - of its own layer, and seldom asked for
+
+        return tuple(Diagnostic(self.code, message, help=self.hint, causes=(str(self),)) for message in self.messages)
 
 
 # --- Raised by the core ----------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def test_a_current_directory_that_is_gone_is_told(space: Space) -> None:
     for arguments in ("run lib:say", "check", "init --yes"):
         ended = under_shell(space, f'mkdir gone; cd gone; rmdir ../gone; "$@" {arguments}')
         assert ended.returncode == 2
-        assert ended.stderr.startswith(b"Error: the current directory is gone"), ended.stderr
+        assert ended.stderr.startswith(b"Error: cannot read current working directory"), ended.stderr
         assert b"-C DIR" in ended.stderr
 
 

@@ -256,7 +256,7 @@ def test_the_history_of_a_workspace_that_no_longer_loads_can_be_read(space: Spac
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("bogus",), "'bogus' is no subcommand of haz runs, expected show"),
+        (("bogus",), "'bogus' is no command of `haz runs`; there are show"),
         (("--format", "xml"), "unknown output format 'xml', expected plain or json"),
         (("show", "--format", "xml"), "unknown output format 'xml', expected plain or json"),
         (("--format", "json", "--format", "json"), "--format cannot be used multiple times"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from haz.graph_build import build
 from haz.model import Pattern
 from haz.query import Filters, QueryError, as_json, plain, report, run_query
 from haz.query.expression import SyntaxProblem, parse
+from haz.query.intersect import Automaton, TooIntricateError
 from tests.unit.graphs import ids, spec, workspace
 
 SPACE = workspace(
@@ -238,3 +240,28 @@ class TestFormats:
         assert row["inputs"] == ["src/*.c", "!src/skip.c"]
         assert row["deps"] == ["lib:conf"]
         assert as_json(GRAPH, ()) == "[]\n"
+
+
+HARD = [
+    # The one that a determinised automaton took more than a minute for.
+    ("/src/**/*a?????????????????.c", "/src/**/*b?????????????????.c", False),
+    ("/" + "*a?" * 60 + "*z*", "/" + "*b?" * 60 + "*y*", True),
+    ("/" + "**/*a?/" * 60 + "*z*", "/" + "**/*b?/" * 60 + "*y*", False),
+    ("/" + "*{a*,b*}" * 60 + "*z*", "/" + "*{b*,a?}" * 60 + "*y*", True),
+    ("/**/" + "?" * 200 + "*", "/" + "*/" * 200 + "b*", True),
+]
+
+
+@pytest.mark.parametrize(("left", "right", "answer"), HARD, ids=range(len(HARD)))
+def test_difficult_patterns_are_compared_in_bounded_time(left: str, right: str, answer: bool) -> None:
+    """QRY-003, 04 §14 B4: CPU time, with plenty of room."""
+    started = time.process_time()
+    assert Automaton(left, literal=False).meets(Automaton(right, literal=False)) == answer
+    assert time.process_time() - started < 5
+
+
+def test_patterns_that_are_made_to_take_long_are_refused_by_name() -> None:
+    """QRY-003: after a number of steps, not of seconds."""
+    left, right = "/" + "**/*a?/" * 300 + "*z*", "/" + "**/*b?/" * 300 + "*y*"
+    with pytest.raises(TooIntricateError, match=r"query engine failed: `/.*` and `/.*` are too intricate"):
+        Automaton(left, literal=False).meets(Automaton(right, literal=False))

@@ -1,4 +1,4 @@
-"""The command line: typer commands, one file each; errors become texts and exit codes here and nowhere else."""
+"""The command line: commands, one file each; errors become texts and exit codes here and nowhere else."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from haz.cli.quick import Call
+
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code (EXEC-021). Nothing is raised, whatever happens."""
-    from haz.cli.report import internal_error, report_error, usage_error  # noqa: PLC0415 - typer is slow to import
+    from haz.cli.report import internal_error, report_error, usage_error  # noqa: PLC0415 - imports inside the `try`
     from haz.errors import HazError  # noqa: PLC0415
 
     for argument in arguments:
@@ -17,18 +19,61 @@ def run_command_line(arguments: Sequence[str]) -> int:
             argument.encode()
         except UnicodeEncodeError:
             return usage_error(f"argument {argument!r} is not UTF-8")
-    from typer.exceptions import TyperException  # noqa: PLC0415
-
-    from haz.cli.main import command  # noqa: PLC0415
-
     try:
-        result = command().main(list(arguments), prog_name="haz", standalone_mode=False)
-    except TyperException as error:
-        return usage_error(error.format_message() if hasattr(error, "format_message") else str(error))
+        if list(arguments) in (["--version"], ["-V"]):
+            return version()
+        if arguments and arguments[0] == "__complete":
+            from haz.cli import complete  # noqa: PLC0415
+
+            return complete.main(arguments[1:])
+        from haz.cli import quick  # noqa: PLC0415
+
+        call: Call | int | None = quick.parse(arguments)
+        if call is None:
+            from haz.cli import main  # noqa: PLC0415 - slow to import, and seldom needed
+
+            call = main.parse(arguments)
+        return call if isinstance(call, int) else invoke(call)
     except HazError as error:
         return report_error(error)
     except KeyboardInterrupt:
         return 130
     except Exception:  # noqa: BLE001 - a defect of haz itself: exit 2, never a bare traceback
         return internal_error()
-    return result if isinstance(result, int) else 0
+
+
+def invoke(call: Call) -> int:
+    """Call a command's function in the directory that the command line names."""
+    enter(call.directory)
+    return call.function(**call.given)
+
+
+def version() -> int:
+    """Print the version."""
+    from haz import __version__  # noqa: PLC0415
+    from haz.cli.report import finish  # noqa: PLC0415
+    from haz.streams import Writer  # noqa: PLC0415
+
+    out = Writer(1)
+    out.text(f"haz {__version__}\n")
+    return finish(out)
+
+
+def enter(directory: str | None) -> None:
+    """Change to the directory of `-C`, and make sure that there is a current one (04 §2.5)."""
+    import os  # noqa: PLC0415
+
+    from haz.errors import UsageError  # noqa: PLC0415
+
+    if directory is not None:
+        try:
+            os.chdir(directory)
+        except OSError as error:
+            raise UsageError(f"cannot change to directory {directory}: {error.strerror}") from None
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read current working directory: {error.strerror}",
+            "change to a directory that exists, or use -C DIR",
+        ) from None

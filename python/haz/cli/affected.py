@@ -1,36 +1,32 @@
 """List the tasks that changed files affect, and run nothing."""
 
-from __future__ import annotations
-
 import os
-from typing import Annotated, Any
-
-import typer
 
 from haz import _core
 from haz.app import open_workspace
 from haz.cli import changes, values
+from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.streams import Writer
 from haz.vcs import Filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from haz.app import Loaded
     from haz.cli.changes import Choice, Chosen
     from haz.plan import Reason
 
-NAME = "affected"
-
 
 def command(
     tasks: Annotated[
-        list[str] | None, typer.Argument(metavar="TASK…", help="Only these; see `haz run`. Default: as with --all.")
+        list[str] | None, Argument(metavar="TASK…", help="Only these; see `haz run`. Default: as with --all.")
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Tasks of the project here, or of all projects outside of one (default).")
+        bool, Option("--all", help="Tasks of the project here, or of all projects outside of one (default).")
     ] = False,
-    workspace: Annotated[bool, typer.Option("--workspace", help="Tasks of all projects.")] = False,
+    workspace: Annotated[bool, Option("--workspace", help="Tasks of all projects.")] = False,
     git_changed: changes.GitChanged = False,
     git_staged: changes.GitStaged = False,
     git_changed_since: changes.GitChangedSince = None,
@@ -39,10 +35,8 @@ def command(
     affected_dependents: changes.Dependents = False,
     shard: changes.ShardOption = None,
     shard_durations: changes.ShardDurations = None,
-    look_up: Annotated[
-        bool, typer.Option("--lookup", help="With --format json: say what the cache would restore.")
-    ] = False,
-    form: Annotated[str, typer.Option("--format", metavar="FMT", help="plain or json.")] = "plain",
+    look_up: Annotated[bool, Option("--lookup", help="With --format json: say what the cache would restore.")] = False,
+    form: Annotated[str, Option("--format", metavar="FMT", help="plain or json.")] = "plain",
 ) -> int:
     wanted = changes.changed(
         git_changed=git_changed, git_staged=git_staged, since=git_changed_since, merge_base=merge_base
@@ -70,7 +64,7 @@ def command(
     return finish(out)
 
 
-def report_value(loaded: Loaded, choice: Choice, chosen: Chosen, *, look_up: bool) -> dict[str, Any]:
+def report_value(loaded: "Loaded", choice: "Choice", chosen: "Chosen", *, look_up: bool) -> "dict[str, Any]":
     """Return the list as data: docs/cli/affected.md has its schema."""
     from haz.expected import expectations  # noqa: PLC0415 - for this form only
 
@@ -100,7 +94,7 @@ def report_value(loaded: Loaded, choice: Choice, chosen: Chosen, *, look_up: boo
     }
 
 
-def reason_value(reason: Reason) -> dict[str, Any]:
+def reason_value(reason: "Reason") -> "dict[str, Any]":
     value: dict[str, Any] = {"kind": reason.kind}
     if reason.path is not None:
         value["path"] = reason.path.encode(errors="surrogateescape").decode(errors="replace")

@@ -1,12 +1,10 @@
-"""Look into the cache, clean it, and check it."""
+"""Look into the cache, clean it, and check it.
 
-from __future__ import annotations
+See also: haz why, what the cache has for a task; haz run --force and --no-cache.
+"""
 
 import os
 import shutil
-from typing import Annotated
-
-import typer
 
 from haz.app import cache_directory
 from haz.cache.collect import (
@@ -18,7 +16,7 @@ from haz.cache.collect import (
     verify,
 )
 from haz.cli import values
-from haz.cli.parsing import StrictCommand
+from haz.cli.declare import Annotated, Group, Option
 from haz.cli.report import finish
 from haz.errors import FileSystemError, LoadError, UsageError
 from haz.streams import Writer
@@ -28,20 +26,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.model import Workspace
 
-NAME = "cache"
-application = typer.Typer(help=__doc__, rich_markup_mode=None)
-# A file of another project may be broken: the cache needs the workspace's own settings only (04 §14 C6).
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+application = Group()
 
 
-def _workspace() -> Workspace:
+def _workspace() -> "Workspace":
+    # A file of another project may be broken: the cache needs the workspace's own settings only (04 §14 C6).
     workspace, problems = load_tolerant(os.getcwd())
     if workspace is None:
         raise LoadError(tuple(problem for problem in problems if problem.severity == "error"))
     return workspace
 
 
-@application.command("info", cls=StrictCommand, context_settings=CONTEXT)
+@application.command("info")
 def info() -> int:
     """Count entries and bytes; change nothing."""
     inspection = Inspection(cache_directory(_workspace()))
@@ -52,7 +48,7 @@ def info() -> int:
     return finish(out)
 
 
-@application.command("path", cls=StrictCommand, context_settings=CONTEXT)
+@application.command("path")
 def path() -> int:
     """Print where the cache is."""
     out = Writer(1)
@@ -60,7 +56,7 @@ def path() -> int:
     return finish(out)
 
 
-@application.command("clear", cls=StrictCommand, context_settings=CONTEXT)
+@application.command("clear")
 def clear() -> int:
     """Remove the whole cache, and nothing else."""
     cache = cache_directory(_workspace())
@@ -79,17 +75,17 @@ def clear() -> int:
     return finish(out)
 
 
-@application.command("clean", cls=StrictCommand, context_settings=CONTEXT)
+@application.command("clean")
 def clean_command(
-    soft: Annotated[bool, typer.Option("--soft", help="Remove what is corrupt, and leftovers of killed runs.")] = False,
+    soft: Annotated[bool, Option("--soft", help="Remove what is corrupt, and leftovers of killed runs.")] = False,
     max_age: Annotated[
-        str | None, typer.Option("--max-age", metavar="DURATION", help="Remove what was last used before, e.g. 30d.")
+        str | None, Option("--max-age", metavar="DURATION", help="Remove what was last used before, e.g. 30d.")
     ] = None,
     max_size: Annotated[
         str | None,
-        typer.Option("--max-size", metavar="BYTES", help="Remove the least recently used beyond, e.g. 2GiB."),
+        Option("--max-size", metavar="BYTES", help="Remove the least recently used beyond, e.g. 2GiB."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
 ) -> int:
     """Remove entries that are corrupt, old or too many."""
     age = values.age("--max-age", max_age)
@@ -111,9 +107,9 @@ def clean_command(
     return 2 if troubles else finish(out)
 
 
-@application.command("verify", cls=StrictCommand, context_settings=CONTEXT)
+@application.command("verify")
 def verify_command(
-    repair: Annotated[bool, typer.Option("--repair", help="Remove what is corrupt: it becomes a miss.")] = False,
+    repair: Annotated[bool, Option("--repair", help="Remove what is corrupt: it becomes a miss.")] = False,
 ) -> int:
     """Read every manifest and every blob, and compare them with their digests."""
     inspection = Inspection(cache_directory(_workspace()))

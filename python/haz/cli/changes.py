@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
-
-import typer
 
 from haz._record import Record
 from haz.affected import select
+from haz.cli.declare import Annotated, Option
 from haz.errors import UsageError
-from haz.plan import Request
+from haz.plan import Plan, Request
 from haz.shard import Shard, partition, weights_of
 from haz.vcs import Filter
 
@@ -21,31 +19,29 @@ if TYPE_CHECKING:
     from haz.model import Reference, TaskId
 
 GitChanged = Annotated[
-    bool, typer.Option("--git-changed", help="Only tasks affected by what differs from HEAD, or is untracked.")
+    bool, Option("--git-changed", help="Only tasks affected by what differs from HEAD, or is untracked.")
 ]
-GitStaged = Annotated[bool, typer.Option("--git-staged", help="Only tasks affected by what is staged.")]
+GitStaged = Annotated[bool, Option("--git-staged", help="Only tasks affected by what is staged.")]
 GitChangedSince = Annotated[
     str | None,
-    typer.Option(
-        "--git-changed-since", metavar="REV", help="Only tasks affected by what differs from REV, or is untracked."
-    ),
+    Option("--git-changed-since", metavar="REV", help="Only tasks affected by what differs from REV, or is untracked."),
 ]
 MergeBase = Annotated[
-    bool, typer.Option("--merge-base", help="Compare with the commit at which HEAD left the history of REV.")
+    bool, Option("--merge-base", help="Compare with the commit at which HEAD left the history of REV.")
 ]
 OnUnknownBase = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--on-unknown", metavar="WHAT", help="If the commit to compare with is not here: error (default), or all tasks."
     ),
 ]
-Dependents = Annotated[bool, typer.Option("--affected-dependents", help="Add all that comes after affected tasks.")]
+Dependents = Annotated[bool, Option("--affected-dependents", help="Add all that comes after affected tasks.")]
 ShardOption = Annotated[
-    str | None, typer.Option("--shard", metavar="I/N", help="Only part I of N parts of about equal weight.")
+    str | None, Option("--shard", metavar="I/N", help="Only part I of N parts of about equal weight.")
 ]
 ShardDurations = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--shard-durations",
         metavar="FILE",
         help="Weigh by FILE, from `haz affected --format json` or `haz run --report`; the same for all parts.",
@@ -133,6 +129,14 @@ class Chosen(Record):
     tasks: tuple[TaskId, ...]
     note: str | None = None
     partition: str | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, cut down to the tasks."""
+        whole, mine = self.selection.plan, frozenset(self.tasks)
+        return Plan(
+            tuple(task for task in whole.seeds if task in mine), {task: whole.reasons[task] for task in self.tasks}
+        )
 
 
 def chosen(loaded: Loaded, wanted: Choice) -> Chosen:

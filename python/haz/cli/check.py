@@ -1,14 +1,13 @@
-"""Validate the whole workspace, and report everything that is wrong with it, or looks so, at once."""
+"""Validate the whole workspace, and report everything that is wrong with it, or looks so, at once.
 
-from __future__ import annotations
+See also: haz list and haz graph, what the workspace holds; haz schema, for editors.
+"""
 
 import os
-from typing import Annotated
-
-import typer
 
 from haz.app import GRAPH_HEADER, examine
 from haz.cli import values
+from haz.cli.declare import Annotated, Option
 from haz.cli.report import finish, show
 from haz.errors import UsageError
 from haz.streams import Writer
@@ -18,20 +17,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.checks import Examination
 
-NAME = "check"
-
 
 def command(
     every: Annotated[
-        bool, typer.Option("--all", help="Count the tasks of the project here, or all outside of one (default).")
+        bool, Option("--all", help="Count the tasks of the project here, or all outside of one (default).")
     ] = False,
-    workspace: Annotated[bool, typer.Option("--workspace", help="Count the tasks of all projects.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
+    workspace: Annotated[bool, Option("--workspace", help="Count the tasks of all projects.")] = False,
+    strict: Annotated[bool, Option("--strict", help="Fail on warnings too.")] = False,
     output: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="plain, or json: all errors and warnings as one array.")
+        str,
+        Option(
+            "--format",
+            metavar="FORMAT",
+            choices=("plain", "json"),
+            help="plain, or json: all errors and warnings as one array.",
+        ),
     ] = "plain",
-    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
-    color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    as_json: Annotated[bool, Option("--json", help="Short for --format json.")] = False,
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
 ) -> int:
     if every and workspace:
         raise UsageError("--all and --workspace are mutually exclusive")
@@ -51,7 +56,7 @@ def command(
     return finish(out) or (2 if failed else 0)
 
 
-def _count(found: Examination, every: bool) -> int:
+def _count(found: "Examination", every: bool) -> int:
     if found.workspace is None:
         return 0
     projects = found.workspace.projects
@@ -59,7 +64,7 @@ def _count(found: Examination, every: bool) -> int:
     return sum(len(project.tasks) for project in counted)
 
 
-def _json(found: Examination) -> str:
+def _json(found: "Examination") -> str:
     import json  # noqa: PLC0415 - only where it is asked for
 
     from haz.render import as_json  # noqa: PLC0415

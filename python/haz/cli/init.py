@@ -1,13 +1,9 @@
 """Make the current directory a workspace."""
 
-from __future__ import annotations
-
 import os
-from typing import Annotated
-
-import typer
 
 from haz import _core
+from haz.cli.declare import Annotated, Option
 from haz.cli.report import finish
 from haz.errors import LoadError, UsageError
 from haz.importers import SOURCES
@@ -17,19 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.importers.records import Note
 
-NAME = "init"
 WITHOUT_TERMINAL = "use --yes for an empty workspace, or --from TOOL"
 
 
 def command(
-    yes: Annotated[bool, typer.Option("--yes", help="Write an empty workspace without asking anything.")] = False,
+    yes: Annotated[bool, Option("--yes", help="Write an empty workspace without asking anything.")] = False,
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="TOOL", help=f"Write what the manifests of a tool say: {', '.join(SOURCES)}."),
+        Option("--from", metavar="TOOL", help=f"Write what the manifests of a tool say: {', '.join(SOURCES)}."),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --from: print the files instead of writing them.")
-    ] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="With --from: print the files instead of writing them.")] = False,
 ) -> int:
     if yes and source is not None:
         raise UsageError("--yes and --from are mutually exclusive")
@@ -96,7 +89,7 @@ def _import(here: str, source: str, dry_run: bool) -> int:
     return finish(out)
 
 
-def _tell(out: Writer, notes: tuple[Note, ...]) -> None:
+def _tell(out: Writer, notes: "tuple[Note, ...]") -> None:
     if notes:
         out.text("\nNot carried over, or decided for you:\n")
     for note in notes:

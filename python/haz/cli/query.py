@@ -1,24 +1,23 @@
-"""List the tasks that have the given properties."""
+"""List the tasks that have the given properties.
 
-from __future__ import annotations
+Expressions: atoms joined by ! & | and parentheses, as in 'c & !slow'. See also: haz list, haz graph.
+"""
 
 import os
-from typing import Annotated, Any
 
-import typer
-
-from haz.app import open_workspace
+from haz import env, graph_text
+from haz.api import load
 from haz.cli import values
+from haz.cli.declare import Annotated, Option
 from haz.cli.report import finish
 from haz.errors import UsageError
-from haz.query import Filters, QueryError, as_json, plain, report, run_query
+from haz.query import QueryError, as_json, plain, report
 from haz.streams import Writer
 
-NAME = "query"
-
-
-def _expression(name: str, text: str) -> Any:
-    return typer.Option(name, metavar="EXPR", help=text)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from haz.api import Workspace
+    from haz.model import TaskId
 
 
 def _either(positive: bool, negative: bool, what: str) -> bool | None:
@@ -27,47 +26,93 @@ def _either(positive: bool, negative: bool, what: str) -> bool | None:
     return True if positive else False if negative else None
 
 
+def _row(space: "Workspace", task: "TaskId") -> tuple[str, ...]:
+    spec = space.tasks[task]
+    deps = " ".join(map(str, space.graph.hard_predecessors[task]))
+    return str(task), " ".join(sorted(spec.tags)), deps, spec.description or ""
+
+
 def command(
-    tags: Annotated[str | None, _expression("--tags", "Tags of the project.")] = None,
-    projects: Annotated[str | None, _expression("--projects", "Names of projects.")] = None,
-    tasks: Annotated[str | None, _expression("--tasks", "Names of tasks.")] = None,
-    inputs: Annotated[str | None, _expression("--inputs", "Patterns that an input pattern can meet.")] = None,
-    outputs: Annotated[str | None, _expression("--outputs", "Patterns that an output pattern can meet.")] = None,
-    child_of: Annotated[str | None, _expression("--child-of", "A direct dependency: name:N, project:P, tag:G.")] = None,
-    parent_of: Annotated[str | None, _expression("--parent-of", "A direct dependant.")] = None,
-    depends_on: Annotated[str | None, _expression("--depends-on", "A dependency at any depth.")] = None,
-    ancestor_of: Annotated[str | None, _expression("--ancestor-of", "A dependant at any depth.")] = None,
-    has_deps: Annotated[bool, typer.Option("--has-deps", help="Declares `deps`.")] = False,
-    no_deps: Annotated[bool, typer.Option("--no-deps", help="Declares none.")] = False,
-    has_inputs: Annotated[bool, typer.Option("--has-inputs", help="Declares `inputs`.")] = False,
-    no_inputs: Annotated[bool, typer.Option("--no-inputs", help="Declares none.")] = False,
-    has_outputs: Annotated[bool, typer.Option("--has-outputs", help="Declares `outputs`.")] = False,
-    no_outputs: Annotated[bool, typer.Option("--no-outputs", help="Declares none.")] = False,
-    mutex: Annotated[bool, typer.Option("--mutex", help="Has a mutex.")] = False,
-    form: Annotated[str, typer.Option("--format", metavar="FMT", help="plain or json.")] = "plain",
+    tags: Annotated[str | None, Option("--tags", metavar="EXPR", help="Tags of the project.")] = None,
+    projects: Annotated[str | None, Option("--projects", metavar="EXPR", help="Names of projects.")] = None,
+    tasks: Annotated[str | None, Option("--tasks", metavar="EXPR", help="Names of tasks.")] = None,
+    inputs: Annotated[
+        str | None, Option("--inputs", metavar="EXPR", help="Patterns that an input pattern can meet.")
+    ] = None,
+    outputs: Annotated[
+        str | None, Option("--outputs", metavar="EXPR", help="Patterns that an output pattern can meet.")
+    ] = None,
+    child_of: Annotated[
+        str | None, Option("--child-of", metavar="EXPR", help="A direct dependency: name:N, project:P, tag:G.")
+    ] = None,
+    parent_of: Annotated[str | None, Option("--parent-of", metavar="EXPR", help="A direct dependant.")] = None,
+    depends_on: Annotated[str | None, Option("--depends-on", metavar="EXPR", help="A dependency at any depth.")] = None,
+    ancestor_of: Annotated[
+        str | None, Option("--ancestor-of", metavar="EXPR", help="A dependant at any depth.")
+    ] = None,
+    has_deps: Annotated[bool, Option("--has-deps", help="Declares `deps`.")] = False,
+    no_deps: Annotated[bool, Option("--no-deps", help="Declares none.")] = False,
+    has_inputs: Annotated[bool, Option("--has-inputs", help="Declares `inputs`.")] = False,
+    no_inputs: Annotated[bool, Option("--no-inputs", help="Declares none.")] = False,
+    has_outputs: Annotated[bool, Option("--has-outputs", help="Declares `outputs`.")] = False,
+    no_outputs: Annotated[bool, Option("--no-outputs", help="Declares none.")] = False,
+    mutex: Annotated[bool, Option("--mutex", help="Has a mutex.")] = False,
+    form: Annotated[
+        str,
+        Option(
+            "--format",
+            metavar="FMT",
+            choices=("plain", "json", "table", "dot", "mermaid"),
+            help="plain, json, table, dot or mermaid.",
+        ),
+    ] = "plain",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
 ) -> int:
-    chosen = values.output_format(form)
-    filters = Filters(
-        tags=tags,
-        projects=projects,
-        tasks=tasks,
-        inputs=inputs,
-        outputs=outputs,
-        child_of=child_of,
-        parent_of=parent_of,
-        depends_on=depends_on,
-        ancestor_of=ancestor_of,
-        has_deps=_either(has_deps, no_deps, "deps"),
-        has_inputs=_either(has_inputs, no_inputs, "inputs"),
-        has_outputs=_either(has_outputs, no_outputs, "outputs"),
-        mutex=mutex,
+    chosen = values.output_format(form, ("plain", "json", "table", "dot", "mermaid"))
+    colour = values.colour(color)
+    has = (
+        _either(has_deps, no_deps, "deps"),
+        _either(has_inputs, no_inputs, "inputs"),
+        _either(has_outputs, no_outputs, "outputs"),
     )
-    loaded = open_workspace(os.getcwd())
+    space = load(os.getcwd())
     try:
-        found = run_query(loaded.graph, filters, loaded.bearing)
+        found = space.query(
+            tags=tags,
+            projects=projects,
+            tasks=tasks,
+            inputs=inputs,
+            outputs=outputs,
+            child_of=child_of,
+            parent_of=parent_of,
+            depends_on=depends_on,
+            ancestor_of=ancestor_of,
+            has_deps=has[0],
+            has_inputs=has[1],
+            has_outputs=has[2],
+            mutex=mutex,
+        )
     except QueryError as error:
+        if chosen == "json":
+            raise
         Writer(2).text(report(error.problems) + "\n")
         return error.exit_code
     out = Writer(1)
-    out.text(plain(found) if chosen == "plain" else as_json(loaded.graph, found))
+    if chosen == "json":
+        out.text(as_json(space.graph, found))
+    elif chosen == "table":
+        from haz.cli.table import table  # noqa: PLC0415 - rich is slow to import
+
+        out.text(
+            table(
+                ("TASK", "TAGS", "DEPS", "DESCRIPTION"),
+                [_row(space, task) for task in found],
+                colour=env.colour(colour, 1),
+            )
+        )
+    else:
+        render = {"dot": graph_text.dot, "mermaid": graph_text.mermaid}.get(chosen)
+        out.text(plain(found) if render is None else render(space.graph, found))
     return finish(out)

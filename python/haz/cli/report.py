@@ -24,6 +24,12 @@ class Colour:
     choice: ColourChoice = "auto"
 
 
+class Form:
+    """Whether `--format json` was given: then errors are an array of diagnostics on stderr (D14)."""
+
+    json = False
+
+
 def usage_error(message: str) -> int:
     """Print the one line of a usage error (spec 04 §2.3)."""
     Writer(2).text(f"Error: {' '.join(message.split())}\n")
@@ -51,6 +57,12 @@ def show(diagnostics: Sequence[Diagnostic], header: str | None) -> None:
 def report_error(error: HazError) -> int:
     """Print an error with its causes and hint; returns its exit code."""
     write = Writer(2).text
+    if Form.json:
+        from haz._core import json_dumps  # noqa: PLC0415 - needed on failure only
+        from haz.render import as_json  # noqa: PLC0415
+
+        Writer(2)(json_dumps(as_json(error.diagnostics)) + b"\n")
+        return error.exit_code
     if isinstance(error, LoadError):
         show(error.diagnostics, error.header)
     elif isinstance(error, ResolutionError):

@@ -1,37 +1,43 @@
-"""Run tasks and everything they need."""
+"""Run tasks and everything they need.
 
-from __future__ import annotations
+See also: haz list, what there is to run; haz why, why a task would run; haz runs show, why it did.
+"""
 
 import os
 import sys
-from typing import Annotated
 
-import typer
-
-from haz import __version__, env
-from haz.app import RunOptions, execute, open_workspace, output_observer
+from haz import __version__, _core, env
+from haz.api import load
+from haz.app import RunOptions, output_observer
 from haz.cli import changes, values
+from haz.cli.declare import Annotated, Argument, Option, Words
+from haz.cli.dry_run import plan_text, plan_value
 from haz.cli.report import finish
 from haz.errors import UsageError
 from haz.observers.history import HistoryObserver
 from haz.observers.ledger import Ledger
 from haz.observers.presenter import Presenter
+from haz.observers.verbosity import CommandTeller, QuietPresenter
 from haz.streams import Writer
-
-NAME = "run"
 
 
 def command(
     tasks: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="TASK…", help="What to run: P:T, ~:T, ^:T, ^~:T, [TAG]:T, [TAG]~:T. Default: ~:default."
+        Argument(
+            metavar="TASK…",
+            completes="tasks",
+            help="What to run: P:T, ~:T, ^:T, ^~:T, [TAG]:T, [TAG]~:T. Default: ~:default.",
         ),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="All tasks of the project here, or of all projects outside of one.")
+        bool, Option("--all", help="All tasks of the project here, or of all projects outside of one.")
     ] = False,
-    workspace: Annotated[bool, typer.Option("--workspace", help="All tasks of all projects.")] = False,
+    workspace: Annotated[bool, Option("--workspace", help="All tasks of all projects.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Print what would run, and run nothing.")] = False,
+    explain: Annotated[
+        bool, Option("--explain", help="With --dry-run: what would come from the cache, and why the rest would not.")
+    ] = False,
     git_changed: changes.GitChanged = False,
     git_staged: changes.GitStaged = False,
     git_changed_since: changes.GitChangedSince = None,
@@ -40,45 +46,69 @@ def command(
     affected_dependents: changes.Dependents = False,
     shard: changes.ShardOption = None,
     shard_durations: changes.ShardDurations = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and run nothing.")] = False,
     output_mode: Annotated[
-        str | None, typer.Option("--output-mode", metavar="MODE", help="live: line by line; buffered: task by task.")
+        str | None,
+        Option(
+            "--output-mode",
+            metavar="MODE",
+            choices=("live", "buffered"),
+            help="live: line by line; buffered: task by task.",
+        ),
     ] = None,
-    jobs: Annotated[str | None, typer.Option("-j", "--jobs", metavar="N", help="At most N tasks at a time.")] = None,
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Start nothing more after the first failure.")] = False,
+    jobs: Annotated[str | None, Option("-j", "--jobs", metavar="N", help="At most N tasks at a time.")] = None,
+    fail_fast: Annotated[bool, Option("--fail-fast", help="Start nothing more after the first failure.")] = False,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Run all that does not need what failed (default).")
+        bool, Option("--keep-going", help="Run all that does not need what failed (default).")
     ] = False,
     timeout: Annotated[
         str | None,
-        typer.Option(
-            "--timeout", metavar="D", help="End each attempt after D (90s, 5m, none), whatever its task says."
-        ),
+        Option("--timeout", metavar="D", help="End each attempt after D (90s, 5m, none), whatever its task says."),
     ] = None,
     retries: Annotated[
         str | None,
-        typer.Option("--retries", metavar="N", help="Repeat what fails up to N times, whatever its task says."),
+        Option("--retries", metavar="N", help="Repeat what fails up to N times, whatever its task says."),
     ] = None,
-    no_retries: Annotated[bool, typer.Option("--no-retries", help="Repeat nothing.")] = False,
+    no_retries: Annotated[bool, Option("--no-retries", help="Repeat nothing.")] = False,
     order: Annotated[
         str | None,
-        typer.Option("--order", metavar="ORDER", help="Of ready tasks: canonical, or critical-path by earlier runs."),
+        Option(
+            "--order",
+            metavar="ORDER",
+            choices=("canonical", "critical-path"),
+            help="Of ready tasks: canonical, or critical-path by earlier runs.",
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Run everything, and store the results anew.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look results up nor store them.")] = False,
+    force: Annotated[bool, Option("--force", help="Run everything, and store the results anew.")] = False,
+    no_cache: Annotated[bool, Option("--no-cache", help="Neither look results up nor store them.")] = False,
     no_stat_cache: Annotated[
-        bool, typer.Option("--no-stat-cache", help="Read every input file, also those that look unchanged.")
+        bool, Option("--no-stat-cache", help="Read every input file, also those that look unchanged.")
     ] = False,
     report: Annotated[
-        str | None, typer.Option("--report", metavar="FILE", help="Write a summary of the run to FILE, as JSON.")
+        str | None,
+        Option("--report", metavar="FILE", completes="files", help="Write a summary of the run to FILE, as JSON."),
     ] = None,
-    color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    form: Annotated[
+        str,
+        Option(
+            "--format",
+            metavar="FMT",
+            choices=("plain", "json"),
+            help="json: the summary, or the plan, on stdout; task output goes to stderr.",
+        ),
+    ] = "plain",
+    quiet: Annotated[bool, Option("-q", "--quiet", help="No lines for what goes as it should.")] = False,
+    verbose: Annotated[bool, Option("-v", "--verbose", help="Tell the command of each task that is run.")] = False,
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
+    arguments: Annotated[tuple[str, ...], Words(help="Given to the tasks that are named; part of their keys.")] = (),
 ) -> int:
     wanted = changes.changed(
         git_changed=git_changed, git_staged=git_staged, since=git_changed_since, merge_base=merge_base
     )
     chosen_mode = values.output_mode(output_mode)
     chosen_colour = values.colour(color)
+    wants_json = values.output_format(form, ("plain", "json")) == "json"
     cap = values.at_least_one("--jobs N", jobs)
     limit = values.limit(timeout)
     extra = values.extra_attempts(retries, off=no_retries)
@@ -100,56 +130,66 @@ def command(
         raise UsageError("--force and --no-cache are mutually exclusive")
     if keep_going and fail_fast:
         raise UsageError("--keep-going and --fail-fast are mutually exclusive")
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose are mutually exclusive")
+    if explain and not dry_run:
+        raise UsageError("--explain needs --dry-run")
 
-    loaded = open_workspace(os.getcwd())
-    chosen = changes.chosen(loaded, choice)
-    out, err = Writer(1), Writer(2)
-    err.text(chosen.note or "")
-    if dry_run:
-        out.text(dry_run_text([str(task) for task in chosen.tasks]))
-        return finish(out)
-    if not chosen.tasks:
-        return 0
-    # One decision for the lines of a run: they go to both streams.
-    presenter_colour = env.colour(chosen_colour, 1) and env.colour(chosen_colour, 2)
-    mode = chosen_mode or loaded.workspace.settings.output_mode
+    space = load(os.getcwd())
+    chosen = changes.chosen(space.loaded, choice)
+    planned = chosen.plan
+    mode = chosen_mode or space.settings.output_mode
     options = RunOptions(
         output_mode=mode,
         jobs=cap,
         policy="off" if no_cache else "write" if force else "read-write",
         fail_fast=fail_fast,
+        arguments=arguments,
+        arguments_for=planned.seeds if arguments else (),
         timeout=limit,
         retries=extra,
         order=chosen_order,
         stat_cache=not no_stat_cache,
     )
+    out, err = Writer(1), Writer(2)
+    err.text(chosen.note or "")
+    if dry_run:
+        predictions = space.forecast(planned, options=options) if explain else None
+        if wants_json:
+            out(_core.json_dumps(plan_value(planned, predictions)) + b"\n")
+        else:
+            out.text(plan_text(planned.tasks, predictions))
+        return finish(out)
+    if not planned.tasks and not wants_json:
+        return 0
+
+    # One decision for the lines of a run: they go to both streams.
+    colour = env.colour(chosen_colour, 1) and env.colour(chosen_colour, 2)
+    presenter = (QuietPresenter if quiet else Presenter)(colour=colour)
 
     def complain(line: str) -> None:
         err.text(line + "\n")
 
     observers = [
-        output_observer(mode, colour=presenter_colour, out=out, err=err),
-        HistoryObserver(loaded.workspace.root, __version__, sys.argv[1:], complain),
+        output_observer(mode, presenter, err if wants_json else out, err),
+        HistoryObserver(space.root, __version__, sys.argv[1:], complain),
     ]
+    if verbose:
+        told = dict.fromkeys(options.arguments_for, arguments)
+        observers.append(CommandTeller(presenter, space.tasks, told, err.text))
     ledger = Ledger()
-    if report is not None:
+    if report is not None or wants_json:
         observers.append(ledger)
-    done = execute(loaded, chosen.tasks, options, observers, complain)
-    presenter = Presenter(colour=presenter_colour)
+    done = space.run_as_program(planned, options, observers, complain)
     err.text(presenter.epilogue(done.outcome.counts(), done.duration))
     err.text(presenter.flaky(done.outcome.outcomes.values()))
     err.text(presenter.violations(done.outcome.invariant_violations))
-    err.text(presenter.advice(done.outcome.task_errors, loaded.graph.specs))
-    if report is not None:
-        from haz.report import write_report  # noqa: PLC0415 - only when asked for
+    err.text(presenter.advice(done.outcome.task_errors, space.tasks))
+    if report is not None or wants_json:
+        from haz.report import report_value, write_report  # noqa: PLC0415 - only when asked for
 
-        write_report(report, done, ledger)
+        if wants_json:
+            out(_core.json_dumps(report_value(done, ledger)) + b"\n")
+        if report is not None:
+            write_report(report, done, ledger)
     return done.exit_code or finish(out)
-
-
-def dry_run_text(tasks: list[str]) -> str:
-    """Render the plan of a dry run (EXEC-030)."""
-    if not tasks:
-        return "would run 0 tasks.\n"
-    head = "would run 1 task:" if len(tasks) == 1 else f"would run {len(tasks)} tasks:"
-    return "".join(f"{line}\n" for line in (head, *(f"  - {task}" for task in tasks)))

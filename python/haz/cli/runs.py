@@ -1,36 +1,25 @@
-"""What earlier runs did, and why (spec 03 §13.7)."""
+"""List the runs that are remembered, newest first; `haz runs show` explains one.
 
-from __future__ import annotations
+See also: haz why, what a task's key is made of; haz run --report, the summary of a run as JSON.
+"""
+
+# Spec 03 §13.7.
 
 import os
-from typing import Annotated
-
-import typer
 
 from haz import _core, env
 from haz.cli import values
-from haz.cli.parsing import StrictCommand, StrictGroup
+from haz.cli.declare import Annotated, Argument, Group, Option
 from haz.cli.report import finish
-from haz.errors import UsageError
 from haz.history import files
 from haz.history.text import list_json, list_text, show_json, show_text
 from haz.streams import Writer
 from haz.workspace import find_root
 
-NAME = "runs"
-SUMMARY = "List the runs that are remembered, newest first; `haz runs show` explains one."
-
-application = typer.Typer(cls=StrictGroup, add_completion=False, rich_markup_mode=None)
-
-Format = Annotated[str, typer.Option("--format", metavar="FMT", help="plain or json.")]
+Format = Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")]
 
 
-@application.callback(invoke_without_command=True)
-def overview(context: typer.Context, output: Format = "plain") -> int:
-    if context.invoked_subcommand is not None:
-        if output != "plain":
-            raise UsageError("--format goes after the name of the subcommand")
-        return 0
+def overview(output: Format = "plain") -> int:
     chosen = values.output_format(output)
     # Only the place is needed: a workspace that cannot be loaded has a history all the same.
     runs = list(files.logs(find_root(os.getcwd()).path, whole=False))
@@ -42,14 +31,23 @@ def overview(context: typer.Context, output: Format = "plain") -> int:
     return finish(out)
 
 
-@application.command("show", cls=StrictCommand, help="Explain a run: what became of each task, and why.")
+application = Group(overview)
+
+
+@application.command("show")
 def show(
     run: Annotated[
-        str, typer.Argument(metavar="[ID|latest]", help="An id of `haz runs`, or the start of it or of its last part.")
+        str,
+        Argument(
+            metavar="[ID|latest]", completes="runs", help="An id of `haz runs`, or the start of it or of its last part."
+        ),
     ] = "latest",
     output: Format = "plain",
-    color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
 ) -> int:
+    """Explain a run: what became of each task, and why."""
     chosen = values.output_format(output)
     colour = values.colour(color)
     root = find_root(os.getcwd()).path

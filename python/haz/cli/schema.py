@@ -1,21 +1,14 @@
 """Print the JSON Schema of a kind of file, for editors, or of the diagnostics, for tools."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
-
+from haz.cli.declare import Annotated, Argument
 from haz.cli.report import finish
 from haz.config.schema import KINDS, document
 from haz.errors import UsageError
 from haz.streams import Writer
 
-NAME = "schema"
-
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.", show_default=False)],
+    kind: Annotated[str, Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.", choices=KINDS)],
 ) -> int:
     if kind not in KINDS:
         raise UsageError(f"unknown schema '{kind}', expected {', '.join(KINDS)}")

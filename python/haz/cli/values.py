@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from haz.cli.report import Colour
+import os
+
+from haz.cli.report import Colour, Form
 from haz.config import _values as grammar
 from haz.config._shared import positive
 from haz.errors import UsageError
+from haz.names import identifier_problem
 from haz.references import parse
 
 TYPE_CHECKING = False
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
     from haz.env import ColourChoice
     from haz.model import OutputMode, Reference
+
+
+COLOURS = ("auto", "always", "never")
 
 
 def colour(text: str) -> ColourChoice:
@@ -26,14 +32,19 @@ def colour(text: str) -> ColourChoice:
     raise UsageError(f"unknown colour choice '{text}', expected auto, always or never")
 
 
+def one_of(what: str, text: str, choices: tuple[str, ...]) -> str:
+    """Check the value of an option that has names for values."""
+    if text in choices:
+        return text
+    raise UsageError(f"unknown {what} '{text}', expected {', '.join(choices[:-1])} or {choices[-1]}")
+
+
 def output_mode(text: str | None) -> OutputMode | None:
     modes: tuple[OutputMode, ...] = ("live", "buffered")
     for mode in modes:
         if text == mode:
             return mode
-    if text is None:
-        return None
-    raise UsageError(f"unknown output mode '{text}', expected live or buffered")
+    return None if text is None else one_of("output mode", text, modes)  # type: ignore[return-value]
 
 
 def at_least_one(option: str, text: str | None) -> int | None:
@@ -94,12 +105,10 @@ def extra_attempts(text: str | None, *, off: bool) -> int | None:
     return int(text)
 
 
-def output_format(text: str) -> Literal["plain", "json"]:
-    choices: tuple[Literal["plain", "json"], ...] = ("plain", "json")
-    for choice in choices:
-        if text == choice:
-            return choice
-    raise UsageError(f"unknown output format '{text}', expected plain or json")
+def output_format(text: str, choices: tuple[str, ...] = ("plain", "json")) -> str:
+    """Check `--format`; from here on errors are told in that form too."""
+    Form.json = one_of("output format", text, choices) == "json"
+    return text
 
 
 def references(texts: list[str] | None) -> tuple[Reference, ...]:
@@ -109,6 +118,22 @@ def references(texts: list[str] | None) -> tuple[Reference, ...]:
         try:
             parsed.append(parse(text))
         except ValueError as error:
-            hint = f"; did you mean '~:{text}'?" if text.isidentifier() else ""
-            raise UsageError(f"'{text}' is not a task reference: {error}{hint}") from error
+            raise UsageError(f"{error}{_meant(text)}") from None
     return tuple(parsed)
+
+
+def _meant(word: str) -> str:
+    """Say how a bare word could have been meant, as far as the workspace can be read."""
+    home = os.environ.get("HOME", "")
+    if home and word.startswith(f"{home}:"):
+        return f"; the shell has made this of `~{word[len(home) :]}`: put it into quotes"
+    if identifier_problem(word) is not None:
+        return ""
+    from haz.outline import outline  # noqa: PLC0415 - only after a mistake
+
+    found = outline(os.getcwd())
+    owners = [project.name for project in found.projects if word in project.tasks]
+    if not owners or found.bearing in owners:
+        return f"; did you mean '~:{word}'?"
+    shown = [f"'{name}:{word}'" for name in owners[:3]]
+    return f"; did you mean {' or '.join(shown)}{' …' if len(owners) > 3 else ''}?"

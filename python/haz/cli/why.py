@@ -1,33 +1,30 @@
-"""Say what a task's cache key is made of, what the cache has for it, and what changed since it last ran."""
+"""Say what a task's cache key is made of, what the cache has for it, and what changed since it last ran.
 
-from __future__ import annotations
+See also: haz run --dry-run --explain, a line for each task of a run; haz runs show, what became of them.
+"""
 
 import os
-from typing import Annotated
-
-import typer
 
 from haz import _core
-from haz.app import explain, open_workspace
+from haz.api import load
 from haz.cli import values
+from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
-from haz.resolution import Resolver, resolve_one
 from haz.streams import Writer
 from haz.why import report_text, report_value
 
-NAME = "why"
-
 
 def command(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="One task: P:T, or ~:T in a project.")],
-    form: Annotated[str, typer.Option("--format", metavar="FMT", help="plain or json.")] = "plain",
-    color: Annotated[str, typer.Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    task: Annotated[str, Argument(metavar="TASK", completes="tasks", help="One task: P:T, or ~:T in a project.")],
+    form: Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")] = "plain",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
 ) -> int:
     chosen = values.output_format(form)
     values.colour(color)
     (reference,) = values.references([task])
-    loaded = open_workspace(os.getcwd())
-    explanation = explain(loaded, resolve_one(Resolver(loaded.workspace), reference, loaded.bearing))
+    explanation = load(os.getcwd()).why(reference)
     out, err = Writer(1), Writer(2)
     if chosen == "json":
         out(_core.json_dumps(report_value(explanation)) + b"\n")

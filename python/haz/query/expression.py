@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Literal
 
+    from haz.diagnostics import Diagnostic
+
     Step = tuple[Literal["test", "not", "stop_unless", "stop_if"], int]
 
 _OPERATORS = "|&!()"
@@ -46,6 +48,12 @@ class QueryError(HazError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(problems[0].message)
         self.problems = problems
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        from haz.diagnostics import Diagnostic  # noqa: PLC0415 - seldom asked for
+
+        return tuple(Diagnostic(self.code, problem.message) for problem in self.problems)
 
 
 class SyntaxProblem(Exception):  # noqa: N818 - not an error that leaves this package

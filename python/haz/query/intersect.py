@@ -7,6 +7,8 @@ pattern makes it explode. Patterns must have passed `haz._core.check_pattern`.
 
 from __future__ import annotations
 
+from haz.errors import HazError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Ranges = tuple[tuple[int, int], ...]
@@ -21,12 +23,26 @@ _STAR, _DEEP = "*", "**"
 _NOTHING, _ONE_DOT, _TWO_DOTS, _NAME = range(4)
 
 
+# A second of work, for a pair of patterns of 500 characters that are made to be difficult.
+LIMIT = 500_000
+
+
+class TooIntricateError(HazError):
+    """Two patterns cannot be compared in reasonable time."""
+
+    code = "haz::qry::engine"
+
+    def __init__(self, left: str, right: str) -> None:
+        super().__init__(f"query engine failed: `{left}` and `{right}` are too intricate to be compared")
+
+
 class Automaton:
     """A compiled pattern. Immutable after construction, so that it can be kept for the next question."""
 
-    __slots__ = ("_epsilon", "_moves", "end", "prefix", "suffix")
+    __slots__ = ("_epsilon", "_moves", "end", "prefix", "suffix", "text")
 
     def __init__(self, anchored: str, *, literal: bool) -> None:
+        self.text = anchored
         items: list[Item] = [_single(char) for char in anchored] if literal else _parse(anchored)
         self.prefix = _plain(items)
         self.suffix = _plain(items[::-1])[::-1]
@@ -37,7 +53,7 @@ class Automaton:
         self._sequence(items, start, self.end, None)
 
     def meets(self, other: Automaton) -> bool:
-        """Tell whether some path belongs to both."""
+        """Tell whether some path belongs to both. Raises `TooIntricateError` after `LIMIT` steps."""
         shorter = min(len(self.prefix), len(other.prefix))
         if self.prefix[:shorter] != other.prefix[:shorter]:
             return False
@@ -61,6 +77,8 @@ class Automaton:
                 if one not in seen:
                     seen.add(one)
                     stack.append(one)
+            if len(seen) > LIMIT:
+                raise TooIntricateError(self.text, other.text)
         return False
 
     def _state(self) -> int:
