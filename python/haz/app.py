@@ -337,7 +337,7 @@ def predict(loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions) -> dic
     graph = loaded.graph.restrict(tasks)
     spill = f"{cache_directory(workspace)}/{formats.SPILL}"
     processes = _core.Processes(queue, workspace.settings.hash, spill)
-    ctx = run_context(workspace, graph, queue, processes, RunObserver(), options)
+    ctx = run_context(workspace, graph.specs, queue, processes, RunObserver(), options)
     newest: dict[TaskId, Manifest] = {}
     looked = False
 

@@ -12,12 +12,13 @@ from haz._record import Record
 from haz._uncollected import uncollected
 from haz.config import parse
 from haz.config.parse import Source
-from haz.discovery import MARKER, PROJECT_FILE, expand, find_root
+from haz.discovery import MARKER, PROJECT_FILE, Trace, expand, find_root
 from haz.errors import HazError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz._core import Node
+    from haz.config.declarations import WorkspaceDeclaration
 
 OVERLAYS = ".haz/tasks"
 
@@ -51,7 +52,7 @@ def outline(start: str) -> Outline:
         marker = _read(f"{root}/{MARKER}")
         source = None if marker is None else Source(f"{root}/{MARKER}", marker)
         settings = None if source is None else parse.workspace(source)
-        roots = [] if source is None or settings is None else [p.root for p in expand(root, source, settings.projects)]
+        roots = [] if source is None or settings is None else _places(root, source, settings)
     overlays = _overlays(f"{root}/{OVERLAYS}")
     projects = sorted(
         filter(None, (_project(root, place, overlays) for place in roots)), key=lambda project: project.name
@@ -62,6 +63,10 @@ def outline(start: str) -> Outline:
         here = "/"
     inside = [project for project in projects if f"{here}/".startswith(f"{root}{project.root}/")]
     return Outline(tuple(projects), max(inside, key=lambda project: len(project.root)).name if inside else None)
+
+
+def _places(root: str, source: Source, settings: WorkspaceDeclaration) -> list[str]:
+    return [place.root for place in expand(root, source, settings.projects, Trace())]
 
 
 def _project(root: str, place: str, overlays: list[tuple[frozenset[str], dict[str, str]]]) -> ProjectOutline | None:
