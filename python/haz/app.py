@@ -22,6 +22,7 @@ from haz.observers.buffered import BufferedObserver
 from haz.observers.fanout import FanOut
 from haz.observers.live import LiveObserver
 from haz.observers.presenter import Presenter
+from haz.redaction import too_short
 from haz.run_task import RunContext, child_environment, host_environment, now_ms, patterns_of
 from haz.schedule import Schedule
 from haz.supervise import KILL
@@ -152,6 +153,9 @@ def execute(
     _core.deliver_signals(queue)
     try:
         observer.on_run_started(len(graph.nodes))
+        secrets = {name: task for task, spec in graph.specs.items() for name in spec.environment.secret}
+        for name in too_short(secrets, ctx.host):
+            observer.on_warning(None, f"the value of {name} is too short to be hidden where tasks print it")
         if settings.remote is not None:
             observer.on_warning(None, "`remote` is not supported by this version: the local cache alone is used")
         loop.run()
@@ -281,8 +285,15 @@ class CountedProcesses:
         self.adopt_orphans = processes.adopt_orphans
         self.kill_descendants = processes.kill_descendants
 
-    def spawn(self, token: int, argv: Sequence[str], env: Sequence[tuple[str, str]], cwd: str) -> int:
-        pid = self._processes.spawn(token, argv, env, cwd)
+    def spawn(
+        self,
+        token: int,
+        argv: Sequence[str],
+        env: Sequence[tuple[str, str]],
+        cwd: str,
+        secrets: Sequence[str] = (),
+    ) -> int:
+        pid = self._processes.spawn(token, argv, env, cwd, secrets)
         self.spawned += 1
         return pid
 

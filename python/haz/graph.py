@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
         def matching(self, path: str, /) -> list[int]: ...
 
-    Compile = Callable[[Sequence[Sequence[tuple[str, bool, bool]]]], Matcher]
+    Compile = Callable[[Sequence[Sequence[tuple[str, bool, bool, int]]]], Matcher]
 
 
 class TaskGraph:

@@ -71,6 +71,13 @@ class Pattern(Record):
     anchored: str
     literal: bool
     exclude: bool = False
+    group: int = 0
+    """0 for what the task itself lists; what comes from one predecessor (`from:`) shares a number."""
+
+    @property
+    def listed(self) -> tuple[str, bool, bool, int]:
+        """The pattern as `haz._core.PatternSet` takes it."""
+        return self.anchored, self.literal, self.exclude, self.group
 
 
 class Command(Record):
@@ -104,11 +111,15 @@ class Mutex(Record):
 
 
 class Environment(Record):
-    """The child's variables: `from_host` and `override` enter the cache key, `passed` (`env.pass`) does not."""
+    """The child's variables: `from_host` and `override` enter the cache key, `passed` (`env.pass`) does not.
+
+    `secret` ones enter it as keyed hashes, and no stream shows their values.
+    """
 
     from_host: tuple[str, ...] = ()
     override: tuple[tuple[str, str], ...] = ()
     passed: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
 
 
 class Reference(Record):
@@ -176,6 +187,8 @@ class TaskSpec(Record):
     ready: Ready | None = None
     description: str | None = None
     origin: Origin | None = None
+    inputs_from: tuple[Reference, ...] = ()
+    """Predecessors whose outputs are inputs; `inputs` has their patterns."""
 
 
 class ProjectSpec(Record):

@@ -129,9 +129,7 @@ def _affected(
         return found
     among = frozenset(candidates)
     readers = [task for task in graph.nodes if task in among and graph.specs[task].inputs]
-    patterns = compile_patterns(
-        [[(p.anchored, p.literal, p.exclude) for p in graph.specs[task].inputs] for task in readers]
-    )
+    patterns = compile_patterns([[p.listed for p in graph.specs[task].inputs] for task in readers])
     for path in sorted(changed):
         tasks = [readers[i] for i in patterns.matching(path)]
         tasks += [task for task in config_files.get(path, ()) if task in among]

@@ -48,6 +48,7 @@ from haz.errors import (
 )
 from haz.ignored import without_ignored
 from haz.model import Command, CompletedRecord, ExitStatus, StreamHashes
+from haz.redaction import hidden_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -255,9 +256,9 @@ def action_argv(ctx: RunContext, spec: TaskSpec) -> list[str]:
 
 
 def child_environment(spec: TaskSpec, host: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the child's whole environment by name: `pass` and `from_host` where set, then `override` (CACHE-008)."""
+    """Return the child's whole environment by name: what is taken from the host, then `override` (CACHE-008)."""
     env = spec.environment
-    values = {name: host[name] for name in (*env.passed, *env.from_host) if name in host}
+    values = {name: host[name] for name in (*env.passed, *env.from_host, *env.secret) if name in host}
     values.update(env.override)
     return sorted(values.items())
 
@@ -272,7 +273,13 @@ def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, chi
     before = [] if ledger is None else ctx.files.survey_now(ctx.output_specs[task])
     started = time.monotonic()
     try:
-        ctx.processes.spawn(token, action_argv(ctx, spec), child_environment(spec, ctx.host), ctx.root + spec.root)
+        ctx.processes.spawn(
+            token,
+            action_argv(ctx, spec),
+            child_environment(spec, ctx.host),
+            ctx.root + spec.root,
+            hidden_texts(spec.environment.secret, ctx.host),
+        )
     except ProcessError as error:
         raise SpawnFailed(error) from error
     while True:
@@ -477,8 +484,8 @@ def host_environment() -> Mapping[str, str]:
 
 def patterns_of(specs: Mapping[TaskId, TaskSpec]) -> tuple[PatternSet, dict[TaskId, int], dict[TaskId, int]]:
     """Compile the inputs of all tasks, then their outputs; returns the set and the numbers of both for each task."""
-    lists = [[(p.anchored, p.literal, p.exclude) for p in spec.inputs] for spec in specs.values()]
-    lists += [[(p.anchored, p.literal, p.exclude) for p in spec.outputs] for spec in specs.values()]
+    lists = [[p.listed for p in spec.inputs] for spec in specs.values()]
+    lists += [[p.listed for p in spec.outputs] for spec in specs.values()]
     count = len(specs)
     return (
         _core.PatternSet(lists),

@@ -148,7 +148,7 @@ def _files(graph: TaskGraph, inputs: Inputs) -> tuple[InputFile, ...]:
     if inputs.error is not None:
         return ()
     tasks = list(graph.specs)
-    writers = PatternSet([[(p.anchored, p.literal, p.exclude) for p in graph.specs[t].outputs] for t in tasks])
+    writers = PatternSet([[p.listed for p in graph.specs[t].outputs] for t in tasks])
     return tuple(
         InputFile(path, tuple(tasks[number] for number in writers.matching(path))) for path, _, _ in inputs.rows()
     )
@@ -173,6 +173,7 @@ def report_text(explanation: Explanation) -> str:
         lines.append(f"mutex: scope={spec.mutex.scope}, name={spec.mutex.name}, mode={spec.mutex.mode}")
     section("env.from_host", sorted(spec.environment.from_host))
     section("env.override", (f"{name}={value}" for name, value in sorted(spec.environment.override)))
+    section("env.secret", sorted(spec.environment.secret))
     if explanation.key is None:
         lines.append("cache_key: unavailable")
     else:

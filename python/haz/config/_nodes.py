@@ -179,8 +179,11 @@ def text(rule: Rule, node: Node) -> str | None:
     return None
 
 
-def texts(rule: Rule, node: Node) -> list[tuple[int, str, Node]] | None:
-    """Read a list of strings; None when it is no list, else the indices and values of its good elements."""
+def texts(rule: Rule, node: Node, *, mappings: bool = False) -> list[tuple[int, str, Node]] | None:
+    """Read a list of strings; None when it is no list, else the indices and values of its good elements.
+
+    Where `mappings` may be among them, they are passed over.
+    """
     if node.kind == "null":
         return []
     if node.kind != "sequence":
@@ -190,7 +193,7 @@ def texts(rule: Rule, node: Node) -> list[tuple[int, str, Node]] | None:
     for index, item in enumerate(node.value):
         if item.kind == "scalar":
             found.append((index, item.value, item))
-        else:
+        elif not (mappings and item.kind == "mapping"):
             _not_a_text(rule.item(index), item)
     return found
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from haz._core import Node
     from haz.config._nodes import Fields, Source
 
-ENV_KEYS = ("from_host", "override", "pass")
+ENV_KEYS = ("from_host", "override", "pass", "secret")
 RETRY_KEYS = ("delay", "exit_codes", "factor", "jitter", "max", "max_delay", "on")
 EMPTY_ENV = EnvironmentDeclaration()
 
@@ -67,8 +67,11 @@ def environment(source: Source, found: Fields, at: str) -> EnvironmentDeclaratio
         from_host = _variables(Rule(source, "cfg::032", f"{path}.from_host", NAMES_HELP), given["from_host"][1]) or ()
     if "pass" in given:
         passed = _variables(Rule(source, "cfg::039", f"{path}.pass", NAMES_HELP), given["pass"][1])
+    secret: tuple[str, ...] = ()
+    if "secret" in given:
+        secret = _variables(Rule(source, "cfg::032", f"{path}.secret", NAMES_HELP), given["secret"][1]) or ()
     override = _override(source, f"{path}.override", given["override"][1]) if "override" in given else ()
-    return EnvironmentDeclaration(from_host, override, passed)
+    return EnvironmentDeclaration(from_host, override, passed, secret)
 
 
 def _variables(rule: Rule, node: Node) -> tuple[str, ...] | None:
@@ -215,10 +218,10 @@ def _exit_codes(rule: Rule, node: Node) -> tuple[int, ...] | None:
     return tuple(dict.fromkeys(code for code in codes if code is not None))
 
 
-def patterns(rule: Rule, node: Node, what: str) -> tuple[PatternDeclaration, ...]:
-    """Read a list of path patterns (spec 01 §9, D11)."""
+def patterns(rule: Rule, node: Node, what: str, *, mappings: bool = False) -> tuple[PatternDeclaration, ...]:
+    """Read a list of path patterns (spec 01 §9, D11). `mappings` in it are for somebody else to read."""
     found: dict[tuple[str, bool], PatternDeclaration] = {}
-    for index, written, item in texts(rule, node) or ():
+    for index, written, item in texts(rule, node, mappings=mappings) or ():
         exclude = written.startswith("!")
         body = written[1:] if exclude else written
         try:

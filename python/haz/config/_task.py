@@ -38,6 +38,7 @@ KEYS = (
 READY_KEYS = ("command", "line", "port", "timeout")
 TOOL_KEYS = ("command", "file")
 OUTPUTS_KEYS = ("clean", "paths")
+FROM_KEYS = ("from",)
 
 NAME_HELP = "a name has 1 to 64 letters A-Z a-z, digits, `-` or `_`, and starts with a letter or digit"
 ACTION_HELP = (
@@ -45,6 +46,7 @@ ACTION_HELP = (
 )
 SHELL_HELP = f"{ACTION_HELP}\n`shell_type` names the shell (default `sh`); it stands beside `shell` only"
 PATTERNS_HELP = 'write a list of paths, such as `["src/**/*.c", /common.mk, "!src/gen/**"]`; `/` is the workspace root'
+INPUTS_HELP = f'{PATTERNS_HELP};\n`{{from: "lib:build"}}` lists the outputs of a task, and makes it a dependency'
 OUTPUTS_HELP = f'{PATTERNS_HELP};\nor a mapping, such as `{{paths: ["gen/**"], clean: false}}`'
 REFERENCES_HELP = (
     "a reference is `~:task` (this project), `project:task`, `^:task` (every project), `^~:task` (every other),\n"
@@ -85,12 +87,13 @@ def task(source: Source, rule: Rule, name: str, key: Node, body: Node) -> TaskDe
         late = Rule(source, "cfg::042", f"{at}.ready", "add `persistent: true`, or remove `ready`")
         late.refuse("`ready` is for persistent tasks only", found["ready"][0])
     outputs, clean = _outputs(source, found, at)
+    inputs, inputs_from = _inputs(source, found, at)
     return TaskDeclaration(
         name,
         source,
         key,
         action,
-        _patterns(source, found, at, "inputs", "cfg::016"),
+        inputs,
         outputs,
         _references(source, found, at, "deps"),
         _references(source, found, at, "weakDeps"),
@@ -106,6 +109,7 @@ def task(source: Source, rule: Rule, name: str, key: Node, body: Node) -> TaskDe
         ready,
         _shared.description(source, found, at),
         source.origin(key),
+        inputs_from,
     )
 
 
@@ -147,17 +151,35 @@ def _action(source: Source, at: str, found: Fields, body: Node) -> Command | She
     return None
 
 
-def _patterns(source: Source, found: Fields, at: str, key: str, code: str) -> tuple[PatternDeclaration, ...]:
-    if key not in found:
-        return ()
-    what = "input" if key == "inputs" else "output"
-    return _shared.patterns(Rule(source, code, f"{at}.{key}", PATTERNS_HELP), found[key][1], what)
+def _inputs(source: Source, found: Fields, at: str) -> tuple[tuple[PatternDeclaration, ...], tuple[Reference, ...]]:
+    """Read a list of patterns and of `{from: REFERENCE}`. CFG-016."""
+    if "inputs" not in found:
+        return (), ()
+    node = found["inputs"][1]
+    rule = Rule(source, "cfg::016", f"{at}.inputs", INPUTS_HELP)
+    patterns = _shared.patterns(rule, node, "input", mappings=True)
+    good: dict[str, tuple[Reference, Node]] = {}
+    for index, item in enumerate(node.value if node.kind == "sequence" else ()):
+        if item.kind != "mapping":
+            continue
+        given = fields(rule.item(index), item, FROM_KEYS, "an input")
+        if not given:
+            if given is not None and not item.value:
+                rule.item(index).refuse("the mapping is empty", item)
+            continue
+        written = text(rule.item(index).key("from"), given["from"][1])
+        if written is not None:
+            _reference(source, rule.item(index).key("from"), written, given["from"][1], good)
+    return patterns, tuple(reference for reference, _ in good.values())
 
 
 def _outputs(source: Source, found: Fields, at: str) -> tuple[tuple[PatternDeclaration, ...], bool]:
     """Read a list of patterns, or `{paths, clean}`. CFG-017, O9."""
     if "outputs" not in found or found["outputs"][1].kind != "mapping":
-        return _patterns(source, found, at, "outputs", "cfg::017"), True
+        if "outputs" not in found:
+            return (), True
+        rule = Rule(source, "cfg::017", f"{at}.outputs", PATTERNS_HELP)
+        return _shared.patterns(rule, found["outputs"][1], "output"), True
     rule = Rule(source, "cfg::017", f"{at}.outputs", OUTPUTS_HELP)
     given = fields(rule, found["outputs"][1], OUTPUTS_KEYS, "`outputs`") or {}
     paths = given["paths"][1] if "paths" in given else None
@@ -173,16 +195,19 @@ def _references(source: Source, found: Fields, at: str, key: str) -> tuple[Refer
     rule = Rule(source, "cfg::018", f"{at}.{key}", REFERENCES_HELP)
     good: dict[str, tuple[Reference, Node]] = {}
     for index, written, node in texts(rule, found[key][1]) or ():
-        if written in good:
-            refuse_duplicate(rule.item(index), "reference", written, node, good[written][1])
-            continue
-        try:
-            good[written] = references.parse(written, source.origin(node)), node
-        except references.ReferenceSyntaxError as error:
-            item = rule.item(index)
-            item.help = REFERENCES_HELP if error.hint is None else f"{error.hint}\n{REFERENCES_HELP}"
-            item.refuse(str(error), node)
+        _reference(source, rule.item(index), written, node, good)
     return tuple(reference for reference, _ in good.values())
+
+
+def _reference(source: Source, rule: Rule, written: str, node: Node, good: dict[str, tuple[Reference, Node]]) -> None:
+    if written in good:
+        refuse_duplicate(rule, "reference", written, node, good[written][1])
+        return
+    try:
+        good[written] = references.parse(written, source.origin(node)), node
+    except references.ReferenceSyntaxError as error:
+        rule.help = REFERENCES_HELP if error.hint is None else f"{error.hint}\n{REFERENCES_HELP}"
+        rule.refuse(str(error), node)
 
 
 def _mutex(source: Source, at: str, node: Node) -> tuple[str, MutexMode, bool] | None:

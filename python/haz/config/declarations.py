@@ -17,6 +17,7 @@ class EnvironmentDeclaration(Record):
     from_host: tuple[str, ...] = ()
     override: tuple[tuple[str, str], ...] = ()
     passed: tuple[str, ...] | None = None
+    secret: tuple[str, ...] = ()
 
 
 class PatternDeclaration(Record):
@@ -71,6 +72,7 @@ class TaskDeclaration(Record):
     ready: Ready | None
     description: str | None
     origin: Origin
+    inputs_from: tuple[Reference, ...] = ()
 
 
 class ProjectDeclaration(Record):

@@ -124,6 +124,7 @@ ENV = _or_null(
             "from_host": _names("Given on from the caller, and part of the cache key.", VARIABLE),
             "override": _map("Set to these values.", {"type": SCALAR}, VARIABLE),
             "pass": _names("Given on from the caller, and not part of the cache key.", VARIABLE),
+            "secret": _names("Given on from the caller, in the cache key as a keyed hash, and never shown.", VARIABLE),
         },
     )
 )
@@ -141,7 +142,21 @@ TASK = _object(
         "description": _text("What the task does, in one line."),
         "env": ENV,
         "gitignore": {"description": "true: patterns in `inputs` pass over files that git ignores.", **SWITCH},
-        "inputs": _list("Files whose content matters: paths and patterns, `!` excludes.", PATTERNS, uniqueItems=True),
+        "inputs": _list(
+            "Files whose content matters: paths and patterns, `!` excludes, and the outputs of predecessors.",
+            {
+                "anyOf": [
+                    PATTERNS,
+                    _object(
+                        "The declared outputs of other tasks, which are dependencies thereby.",
+                        _task.FROM_KEYS,
+                        {"from": {"description": "A reference, such as `lib:build`.", **PATTERNS}},
+                        ("from",),
+                    ),
+                ]
+            },
+            uniqueItems=True,
+        ),
         "mutex": _or_null(
             {
                 "description": "Tasks that share a mutex do not run at the same time.",

@@ -30,6 +30,21 @@ fn escape_pattern(text: OsString) -> OsString {
     OsString::from_vec(glob::escape_pattern(text.as_bytes()))
 }
 
+/// `(anchored, literal, exclude)`, of group 0, or with a group as the fourth.
+#[derive(FromPyObject)]
+enum Listed {
+    Plain(OsString, bool, bool),
+    Grouped(OsString, bool, bool, u32),
+}
+
+impl Listed {
+    fn entry(&self) -> Entry<'_> {
+        let (Self::Plain(text, literal, exclude) | Self::Grouped(text, literal, exclude, _)) = self;
+        let group = if let Self::Grouped(.., group) = self { *group } else { 0 };
+        Entry { anchored: text.as_bytes(), literal: *literal, exclude: *exclude, group }
+    }
+}
+
 /// Many compiled pattern lists, sharing equal patterns.
 #[pyclass(frozen, module = "haz._core")]
 pub struct PatternSet {
@@ -49,14 +64,8 @@ pub fn check_spec(set: &glob::PatternSet, spec: u32) -> PyResult<()> {
 impl PatternSet {
     #[new]
     #[allow(clippy::needless_pass_by_value)]
-    fn new(py: Python<'_>, specs: Vec<Vec<(OsString, bool, bool)>>) -> PyResult<Self> {
-        let entries = specs.iter().map(|spec| {
-            spec.iter().map(|(text, literal, exclude)| Entry {
-                anchored: text.as_bytes(),
-                literal: *literal,
-                exclude: *exclude,
-            })
-        });
+    fn new(py: Python<'_>, specs: Vec<Vec<Listed>>) -> PyResult<Self> {
+        let entries = specs.iter().map(|spec| spec.iter().map(Listed::entry));
         let set = py.detach(|| glob::PatternSet::new(entries)).map_err(pattern_error)?;
         Ok(Self { inner: Arc::new(set) })
     }
