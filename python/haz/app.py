@@ -35,12 +35,13 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from haz.cache.manifest import Manifest
+    from haz.cache.store import Miss
     from haz.checks import Examination
     from haz.graph import TaskGraph
     from haz.model import OutputMode, TaskId, TaskSpec, Workspace
     from haz.outcome import RunGraphOutcome
     from haz.ports import Processes
-    from haz.run_task import CachePolicy
+    from haz.run_task import CachePolicy, TaskLookup
     from haz.why import Explanation
 
 GRAPH_HEADER = "task-graph construction failed"
@@ -51,6 +52,7 @@ class RunOptions(Record):
 
     `arguments` are given to the tasks of `arguments_for`, and enter their keys. `timeout` in seconds and `retries`
     (extra attempts) hold for every task of the run; 0 switches them off. Without `stat_cache` every file is read.
+    `missed` is told of each lookup that found nothing.
     """
 
     output_mode: OutputMode | None = None
@@ -63,6 +65,7 @@ class RunOptions(Record):
     retries: int | None = None
     order: Literal["canonical", "critical-path"] | None = None
     stat_cache: bool = True
+    missed: Callable[[TaskId, TaskLookup, Miss], None] | None = None
 
 
 class RunReport(Record):
@@ -204,15 +207,19 @@ def run_context(
         host=host,
         created_at=now_ms(),
         policy=options.policy,
+        missed=options.missed,
         tools=fingerprints(graph.specs, workspace.root, algorithm, environments),
         arguments=dict.fromkeys(options.arguments_for, options.arguments) if options.arguments else {},
         locks=_core.FileLocks(queue, formats.locks_directory(workspace.root)),
     )
 
 
-def explain(loaded: Loaded, task: TaskId) -> Explanation:
-    """Explain the key and the lookup of one task (`haz why`); runs nothing but version queries, writes nothing."""
-    from haz.cache.collect import Inspection  # noqa: PLC0415 - no run needs it
+def explain(loaded: Loaded, task: TaskId, against: bytes | None = None) -> Explanation:
+    """Explain the key and the lookup of one task (`haz why`); runs nothing but version queries, writes nothing.
+
+    `against` is the key of the entry to compare with, by default the newest other one of the task.
+    """
+    from haz.reasons import newest_first  # noqa: PLC0415 - no run needs it
     from haz.why import closure, explain_task  # noqa: PLC0415
 
     workspace, queue = loaded.workspace, _core.Queue()
@@ -222,11 +229,9 @@ def explain(loaded: Loaded, task: TaskId) -> Explanation:
     ctx = run_context(workspace, graph, queue, processes, RunObserver(), RunOptions())
 
     def entries_of(wanted: TaskId) -> list[Manifest]:
-        found = [entry.manifest for entry in Inspection(cache_directory(workspace)).sound if entry.manifest]
-        found = [manifest for manifest in found if manifest.task == wanted]
-        return sorted(found, key=lambda manifest: manifest.created_at, reverse=True)
+        return newest_first(cache_directory(workspace), wanted)
 
-    return explain_task(ctx, loaded.graph, task, queue, entries_of)
+    return explain_task(ctx, loaded.graph, task, queue, entries_of, against)
 
 
 def collect(workspace: Workspace, observer: RunObserver) -> None:

@@ -52,7 +52,7 @@ from haz.redaction import hidden_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import Any, Literal
 
     from haz._core import Finished, Inputs, PatternSet
@@ -92,6 +92,8 @@ class RunContext(Record):
     tools: Mapping[TaskId, Sequence[tuple[str, bytes]] | BuildKeyError] = {}
     locks: Locks | None = None
     ledger: Ledger | None = None
+    missed: Callable[[TaskId, TaskLookup, Miss], None] | None = None
+    """Told of each lookup that found nothing, with the parts of the key (`haz run --explain`)."""
 
     def reads_cache(self, spec: TaskSpec) -> bool:
         return spec.cache and not spec.persistent and self.policy in ("read-write", "read")
@@ -152,7 +154,10 @@ def cache_lookup_phase(
                 found = Miss(key, "corrupt entry", reason)
     else:
         found = Miss(key, "not cached" if not spec.cache else "not looked up")
-    return TaskLookup(spec, key, parts, inputs, found)
+    lookup = TaskLookup(spec, key, parts, inputs, found)
+    if ctx.missed is not None and isinstance(found, Miss):
+        ctx.missed(task, lookup, found)
+    return lookup
 
 
 def strange_outputs(ctx: RunContext, task: TaskId, hit: Hit) -> str | None:

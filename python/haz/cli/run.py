@@ -10,7 +10,7 @@ import typer
 
 from haz import __version__, env
 from haz._core import PatternSet
-from haz.app import RunOptions, execute, open_workspace, output_observer
+from haz.app import RunOptions, cache_directory, execute, open_workspace, output_observer
 from haz.cli import values
 from haz.cli.report import finish
 from haz.errors import UsageError
@@ -60,6 +60,15 @@ def command(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run everything, and store the results anew.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look results up nor store them.")] = False,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            "--cache", metavar="MODE", help="rw (default); read: store nothing; write: as --force; off: as --no-cache."
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say of each task that the cache has not, what has changed.")
+    ] = False,
     no_stat_cache: Annotated[
         bool, typer.Option("--no-stat-cache", help="Read every input file, also those that look unchanged.")
     ] = False,
@@ -80,8 +89,7 @@ def command(
     if references and (every or workspace):
         flag = "--all" if every else "--workspace"
         raise UsageError(f"`{flag}` cannot be combined with positional tasks")
-    if force and no_cache:
-        raise UsageError("--force and --no-cache are mutually exclusive")
+    policy = values.policy(cache, force=force, off=no_cache)
     if keep_going and fail_fast:
         raise UsageError("--keep-going and --fail-fast are mutually exclusive")
 
@@ -104,13 +112,25 @@ def command(
     options = RunOptions(
         output_mode=mode,
         jobs=cap,
-        policy="off" if no_cache else "write" if force else "read-write",
+        policy=policy,
         fail_fast=fail_fast,
         timeout=limit,
         retries=extra,
         order=chosen_order,
         stat_cache=not no_stat_cache,
     )
+
+    presenter = Presenter(colour=presenter_colour)
+    reasons = None
+    if explain:
+        from haz.reasons import Reasons  # noqa: PLC0415 - only when asked for
+
+        reasons = Reasons(
+            cache_directory(loaded.workspace),
+            loaded.workspace.settings.hash,
+            lambda task, reason: err.text(presenter.miss(task, reason)),
+        )
+        options = options.replace(missed=reasons.missed)
 
     def complain(line: str) -> None:
         err.text(line + "\n")
@@ -123,8 +143,9 @@ def command(
     if report is not None:
         observers.append(ledger)
     done = execute(loaded, planned.tasks, options, observers, complain)
-    presenter = Presenter(colour=presenter_colour)
     err.text(presenter.epilogue(done.outcome.counts(), done.duration))
+    if reasons is not None:
+        err.text(reasons.epilogue())
     err.text(presenter.flaky(done.outcome.outcomes.values()))
     err.text(presenter.violations(done.outcome.invariant_violations))
     err.text(presenter.advice(done.outcome.task_errors, loaded.graph.specs))
