@@ -183,15 +183,25 @@ def run_context(
     processes: Processes,
     observer: RunObserver,
     options: RunOptions,
+    *,
+    keep_answers: bool = True,
 ) -> RunContext:
-    """Build the adapters of a run of the tasks of `graph`, and evaluate the tools that their keys name."""
+    """Build the adapters of a run of the tasks of `graph`, and evaluate the tools that their keys name.
+
+    Without `keep_answers` nothing is written.
+    """
     cache, algorithm = cache_directory(workspace), workspace.settings.hash
     host = host_environment()
     patterns, input_specs, output_specs = patterns_of(graph.specs)
     remembered = formats.stat_cache(cache, algorithm) if options.stat_cache else None
     files = _core.Tree(queue, workspace.root, algorithm, patterns, stat_cache=remembered)
     blobs = _core.Blobs(queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files)
-    environments = {task: child_environment(spec, host) for task, spec in graph.specs.items() if spec.tools}
+    # No program needs a secret to say what it is.
+    environments = {
+        task: child_environment(spec.replace(environment=spec.environment.replace(secret=())), host)
+        for task, spec in graph.specs.items()
+        if spec.tools
+    }
     return RunContext(
         root=workspace.root,
         algorithm=algorithm,
@@ -208,7 +218,9 @@ def run_context(
         created_at=now_ms(),
         policy=options.policy,
         missed=options.missed,
-        tools=fingerprints(graph.specs, workspace.root, algorithm, environments),
+        tools=fingerprints(
+            graph.specs, workspace.root, algorithm, environments, memo=options.stat_cache, keep=keep_answers
+        ),
         arguments=dict.fromkeys(options.arguments_for, options.arguments) if options.arguments else {},
         locks=_core.FileLocks(queue, formats.locks_directory(workspace.root)),
     )
@@ -226,7 +238,7 @@ def explain(loaded: Loaded, task: TaskId, against: bytes | None = None) -> Expla
     graph = loaded.graph.restrict(closure(loaded.graph, task))
     spill = f"{cache_directory(workspace)}/{formats.SPILL}"
     processes = _core.Processes(queue, workspace.settings.hash, spill)
-    ctx = run_context(workspace, graph, queue, processes, RunObserver(), RunOptions())
+    ctx = run_context(workspace, graph, queue, processes, RunObserver(), RunOptions(), keep_answers=False)
 
     def entries_of(wanted: TaskId) -> list[Manifest]:
         return newest_first(cache_directory(workspace), wanted)

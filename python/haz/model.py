@@ -141,6 +141,8 @@ class Tool(Record):
 
     command: tuple[str, ...] | None = None
     file: str | None = None
+    memo: bool = False
+    """Whether the program alone decides what the command prints."""
 
 
 class Retries(Record):

@@ -103,6 +103,8 @@ BROKEN = [
     ("a mutex of an unknown mode", t(RUN+"\nmutex: {name: db, mode: shard}"), "cfg::019", 'expected `exclusive` or `shared`, found "shard" (at `tasks.build.mutex.mode`)', (5, 29)),
     ("env as a list", t(RUN+"\nenv: [PATH]"), "cfg::032", "expected a mapping, found a list (at `tasks.build.env`)", (5, 10)),
     ("a pattern of variables", t(RUN+'\nenv: {from_host: ["CARGO_*"]}'), "cfg::032", "`CARGO_*` is not a valid variable name: only letters A-Z a-z, digits and `_` are allowed, and no digit at the start (at `tasks.build.env.from_host[0]`)", (5, 23)),
+    ("a file with a memo", t(RUN+"\ntools: [{file: a, memo: true}]"), "cfg::040", "`memo` is for commands: the content of a file is looked at anyway (at `tasks.build.tools[0].memo`)", (5, 23)),
+    ("a memo that is no boolean", t(RUN+"\ntools: [{command: [a], memo: maybe}]"), "cfg::040", 'expected `true` or `false`, found "maybe" (at `tasks.build.tools[0].memo`)', (5, 34)),
     ("secrets as text", t(RUN+"\nenv: {secret: TOKEN}"), "cfg::032", 'expected a list of strings, found "TOKEN" (at `tasks.build.env.secret`)', (5, 19)),
     ("a variable twice", t(RUN+"\nenv: {from_host: [A, A]}"), "cfg::032", "variable name `A` is listed twice (at `tasks.build.env.from_host[1]`)", (5, 26)),
     ("a variable with a dash as override", t(RUN+"\nenv: {override: {A-B: x}}"), "cfg::033", "`A-B` is not a valid variable name: only letters A-Z a-z, digits and `_` are allowed, and no digit at the start (at `tasks.build.env.override`)", (5, 22)),

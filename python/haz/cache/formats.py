@@ -12,6 +12,7 @@
 <root>/.haz/locks/v1/held       locks between processes, and who holds them
 <root>/.haz/locks/v1/changes    a byte for each time that a process changed files
 <root>/.haz/state/produced-v1/  which outputs each task has made itself
+<root>/.haz/state/tools-v1      what tools with `memo: true` have answered
 ```
 """
 
@@ -27,6 +28,8 @@ SPILL = "spill"
 LOCKS = ".haz/locks/v1"
 PRODUCED = ".haz/state/produced-v1"
 PRODUCED_MAGIC = b"haz-produced 1 "
+TOOLS = ".haz/state/tools-v1"
+TOOLS_MAGIC = b"haz-tools 1 "
 MANIFEST_MAGIC = b"haz-manifest 1 "
 
 CACHEDIR_TAG = "CACHEDIR.TAG"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haz import references
 from haz.config import _shared, _values
-from haz.config._nodes import Rule, choice, converted, fields, pairs, refuse_duplicate, text, texts
+from haz.config._nodes import Rule, boolean, choice, converted, fields, pairs, refuse_duplicate, text, texts
 from haz.config.declarations import TaskDeclaration, ToolDeclaration
 from haz.model import Command, Ready, Shell
 from haz.names import MAX_SHELL, identifier_problem, quoted
@@ -36,7 +36,7 @@ KEYS = (
     "weakDeps",
 )
 READY_KEYS = ("command", "line", "port", "timeout")
-TOOL_KEYS = ("command", "file")
+TOOL_KEYS = ("command", "file", "memo")
 OUTPUTS_KEYS = ("clean", "paths")
 FROM_KEYS = ("from",)
 
@@ -263,12 +263,16 @@ def _tool(rule: Rule, node: Node) -> ToolDeclaration | None:
     found = fields(rule, node, TOOL_KEYS, "a tool")
     if found is None or len(rule.source.diagnostics) > before:
         return None
-    if len(found) != 1:
+    memo = boolean(rule.key("memo"), found["memo"][1]) if "memo" in found else False
+    if ("command" in found) == ("file" in found):
         rule.refuse("a tool has either `command` or `file`", node)
         return None
     if "command" in found:
         argv = _shared.words(rule.key("command"), found["command"][1], "the command")
-        return None if argv is None else ToolDeclaration(argv, None)
+        return None if argv is None else ToolDeclaration(argv, None, memo or False)
+    if "memo" in found:
+        rule.key("memo").refuse("`memo` is for commands: the content of a file is looked at anyway", found["memo"][0])
+        return None
     path = _shared.literal_path(rule.key("file"), found["file"][1])
     return None if path is None else ToolDeclaration(None, path)
 

@@ -34,6 +34,7 @@ class ToolDeclaration(Record):
 
     command: tuple[str, ...] | None
     file: str | None
+    memo: bool = False
 
 
 class GivenTimeout(Record):

@@ -78,7 +78,7 @@ def project(
             defaults.gitignore if task.gitignore is None else task.gitignore,
             defaults.timeout if task.timeout is None else task.timeout.value,
             defaults.retries if task.retries is None else task.retries.value,
-            tuple(Tool(tool.command, anchored(tool.file, root)) for tool in task.tools),
+            tuple(Tool(tool.command, anchored(tool.file, root), tool.memo) for tool in task.tools),
             task.persistent,
             task.ready,
             task.description,

@@ -215,7 +215,11 @@ TASK = _object(
                     _object(
                         "Either a command whose output, or a file whose content matters.",
                         _task.TOOL_KEYS,
-                        {"command": _or_null(ARGV), "file": _text("A path.")},
+                        {
+                            "command": _or_null(ARGV),
+                            "file": _text("A path."),
+                            "memo": {"description": "true: ask again only when the program changed.", **SWITCH},
+                        },
                     ),
                 ]
             },
