@@ -17,7 +17,7 @@ from haz.cache.collect import (
     plan_cleaning,
     verify,
 )
-from haz.cli import values
+from haz.cli import transfer, values
 from haz.cli.parsing import StrictCommand
 from haz.cli.report import finish
 from haz.errors import FileSystemError, LoadError, UsageError
@@ -135,3 +135,7 @@ def verify_command(
     note = f", {removed} removed" if repair else ""
     out.text(f"{found.entries} entries, {found.blobs} blobs: {len(found.defects)} defect(s){note}\n")
     return 2 if left or inspection.troubles else finish(out)
+
+
+application.command("export", cls=StrictCommand, context_settings=CONTEXT)(transfer.export_command)
+application.command("import", cls=StrictCommand, context_settings=CONTEXT)(transfer.import_command)
