@@ -19,7 +19,7 @@ LAYERS = [
     "history.log history.records plan query references resolution runtime_graph schedule supervise",
     "cache.collect cache.produced cache.store cache.transfer certain discovery history.files ignored workspace",
     "checks dismissal foreign loop neighbours observers run_task services tool_memo tools undeclared",
-    "app history.text reasons render report why",
+    "app history.text reasons render report verify why",
     "cli __main__",
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}

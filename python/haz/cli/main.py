@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from haz import __version__
-from haz.cli import cache, check, init, query, run, runs, schema, why
+from haz.cli import cache, check, init, query, run, runs, schema, verify, why
 from haz.cli.parsing import StrictCommand
 from haz.errors import UsageError
 from haz.streams import Writer
@@ -53,7 +53,7 @@ def top(
         ) from error
 
 
-for module in (run, check, why, query, init, schema):
+for module in (run, check, why, verify, query, init, schema):
     application.command(module.NAME, help=module.__doc__, cls=StrictCommand, context_settings=CONTEXT)(module.command)
 application.add_typer(runs.application, name=runs.NAME, help=runs.SUMMARY, context_settings=CONTEXT)
 
