@@ -288,7 +288,7 @@ class Processes:
         argv: Sequence[str],
         env: Sequence[tuple[str, str]],
         cwd: str,
-        secrets: Sequence[str] = (),
+        secrets: Sequence[str] = ...,
     ) -> int:
         """Start a child; returns its pid, which is also its process group.
 

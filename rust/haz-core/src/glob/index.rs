@@ -44,11 +44,11 @@ impl Index {
         let mut known: HashMap<u32, usize> = HashMap::new();
         let mut next = 0;
         for (position, spec) in (0..).zip(selection) {
-            let uses = &set.specs[spec as usize];
+            let entries = &set.specs[spec as usize];
             let first = next;
-            next += 1 + uses.iter().map(|entry| entry.group).max().unwrap_or(0);
+            next += 1 + entries.iter().map(|entry| entry.group).max().unwrap_or(0);
             index.slots.resize(next as usize, position);
-            for entry in uses {
+            for entry in entries {
                 let glob = set.glob(entry.pattern);
                 let users = if let Some(glob) = glob {
                     let place = *known.entry(entry.pattern).or_insert_with(|| index.add_glob(entry.pattern, glob));
@@ -167,7 +167,9 @@ impl Index {
     fn specs(&self, mut including: Vec<u32>, mut excluding: Vec<u32>) -> Vec<u32> {
         excluding.sort_unstable();
         including.retain(|slot| excluding.binary_search(slot).is_err());
-        including.iter_mut().for_each(|slot| *slot = self.slots[*slot as usize]);
+        for slot in &mut including {
+            *slot = self.slots[*slot as usize];
+        }
         including.sort_unstable();
         including.dedup();
         including

@@ -19,10 +19,12 @@ impl Secrets {
     /// `None` where there is nothing to look for.
     pub fn new(values: &[OsString]) -> Option<Arc<Self>> {
         let mut values: Vec<Box<[u8]>> =
-            values.iter().map(|value| value.as_bytes().into()).filter(|value: &Box<[u8]>| !value.is_empty()).collect();
+            values.iter().map(|value| value.as_bytes()).filter(|value| !value.is_empty()).map(Into::into).collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         let mut begins = [false; 256];
-        values.iter().for_each(|value| begins[usize::from(value[0])] = true);
+        for value in &values {
+            begins[usize::from(value[0])] = true;
+        }
         (!values.is_empty()).then(|| Arc::new(Self { values, begins }))
     }
 }
