@@ -30,11 +30,12 @@ fn escape_pattern(text: OsString) -> OsString {
     OsString::from_vec(glob::escape_pattern(text.as_bytes()))
 }
 
-/// `(anchored, literal, exclude)`, of group 0, or with a group as the fourth.
+/// `(anchored, literal, exclude, group)`, or without the last, which is 0 then. The first is the usual one, so that no
+/// exception has to be made to find out.
 #[derive(FromPyObject)]
 enum Listed {
-    Plain(OsString, bool, bool),
     Grouped(OsString, bool, bool, u32),
+    Plain(OsString, bool, bool),
 }
 
 impl Listed {
