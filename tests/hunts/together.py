@@ -18,6 +18,10 @@ from pathlib import Path
 
 from haz.__main__ import main as haz
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 WORDS = ("ash", "birch", "cedar")
 # Outputs appear whole: a run that finds its cache cleared makes them again while another one may read them.
 PROJECT = """name: lib
@@ -116,7 +120,9 @@ def complaints(log: Path, code: int, a: str, b: str) -> list[str]:
     return [f"{line}\n{text}" for line in found]
 
 
-def hunt(place: Path, rounds: int, processes: int, seed: int) -> tuple[list[str], int, int]:
+def hunt(
+    place: Path, rounds: int, processes: int, seed: int, tell: Callable[[str], object] = str
+) -> tuple[list[str], int, int]:
     """Return what went wrong, how many tasks came from the cache, and how many ran."""
     dice = random.Random(seed)
     root = place / "ws"
@@ -152,6 +158,7 @@ def hunt(place: Path, rounds: int, processes: int, seed: int) -> tuple[list[str]
                 found.append(f"{failed} times haz cache {name} failed:\n{(place / f'{name}.log').read_text()}")
         found += wrong_bytes(root, a, b)
         wrong += [f"--- round {number} of seed {seed}: {one}" for one in found]
+        tell(f"round {number}: {ran} ran, {hits} hits, {len(wrong)} wrong\n")
     return wrong, hits, ran
 
 
@@ -161,7 +168,7 @@ def main() -> None:
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
-        wrong, hits, ran = hunt(Path(place).resolve(), rounds, processes, seed)
+        wrong, hits, ran = hunt(Path(place).resolve(), rounds, processes, seed, sys.stderr.write)
     took = time.monotonic() - started
     end = f"{rounds} rounds of {processes} from seed {seed}: {ran} tasks ran, {hits} hits, {took:.0f} s: {len(wrong)} wrong"
     sys.stdout.write("\n\n".join((*wrong[:10], end)) + "\n")
