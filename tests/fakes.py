@@ -76,7 +76,7 @@ class FakeProcesses:
         self.strays = None
         events.on_exit = self.ended.add
 
-    def spawn(self, token, argv, env, cwd):
+    def spawn(self, token, argv, env, cwd, secrets=()):
         word, _, value = argv[0].partition(":")
         if word == "missing":
             raise SpawnError(argv[0], "not found in PATH")

@@ -92,10 +92,12 @@ class PatternSet:
 
     Each pattern is `(anchored, literal, exclude)` as in `haz.model.Pattern`: `anchored` starts with `/`; a literal is a
     plain path, never unescaped. A path belongs to a spec when a pattern of it matches and no exclusion of it does
-    (exclusions win wherever they stand; they do not silence a literal). Raises `haz.errors.PatternError`.
+    (exclusions win wherever they stand; they do not silence a literal). A fourth member is a group, a list within the
+    list: its exclusions hold for patterns of that group alone, those of group 0, the default, for all.
+    Raises `haz.errors.PatternError`.
     """
 
-    def __new__(cls, specs: Sequence[Sequence[tuple[str, bool, bool]]]) -> PatternSet: ...
+    def __new__(cls, specs: Sequence[Sequence[tuple[str, bool, bool] | tuple[str, bool, bool, int]]]) -> PatternSet: ...
     def __len__(self) -> int: ...
     def matching(self, path: str) -> list[int]:
         """Indices of the specs that `path`, a workspace path, belongs to, ascending. Pure: no disk."""
@@ -283,8 +285,18 @@ class Processes:
     def __new__(cls, queue: Queue, algorithm: str, spill_directory: str, memory_limit: int = 8388608) -> Processes:
         """A stream larger than `memory_limit` bytes spills to an unlinked file in `spill_directory` (created then)."""
 
-    def spawn(self, token: int, argv: Sequence[str], env: Sequence[tuple[str, str]], cwd: str) -> int:
+    def spawn(
+        self,
+        token: int,
+        argv: Sequence[str],
+        env: Sequence[tuple[str, str]],
+        cwd: str,
+        secrets: Sequence[str] = ...,
+    ) -> int:
         """Start a child; returns its pid, which is also its process group.
+
+        Where one of `secrets` stands in its output there is `***`, in all that anybody gets to see of it: events,
+        digests, captured bytes. Bytes that may be the beginning of one wait for what follows.
 
         A program without `/` is looked up on the PATH of `env`, or `/bin:/usr/bin` without one; one with `/` relative
         to `cwd`. `env` is the whole environment; of equal names the last one wins. A token may be used again after its

@@ -24,6 +24,7 @@ from haz.observers.fanout import FanOut
 from haz.observers.live import LiveObserver
 from haz.outcome import RunGraphOutcome
 from haz.recall import Recall
+from haz.redaction import too_short
 from haz.run_task import RunContext, child_environment, host_environment, now_ms, pattern_lists, patterns_of
 from haz.schedule import Schedule
 from haz.supervise import KILL
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from haz._core import Inputs
     from haz.cache.manifest import Manifest
+    from haz.cache.store import Miss
     from haz.checks import Examination
     from haz.discovery import Root, Trace
     from haz.forecast import Prediction
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from haz.model import CompletedRecord, OutputMode, TaskId, TaskSpec, Workspace
     from haz.observers.presenter import Presenter
     from haz.ports import Processes
-    from haz.run_task import CachePolicy
+    from haz.run_task import CachePolicy, TaskLookup
     from haz.why import Explanation
 
 GRAPH_HEADER = "task-graph construction failed"
@@ -55,6 +57,7 @@ class RunOptions(Record):
 
     `arguments` are given to the tasks of `arguments_for`, and enter their keys. `timeout` in seconds and `retries`
     (extra attempts) hold for every task of the run; 0 switches them off. Without `stat_cache` every file is read.
+    `missed` is told of each lookup that found nothing.
     """
 
     output_mode: OutputMode | None = None
@@ -67,6 +70,7 @@ class RunOptions(Record):
     retries: int | None = None
     order: Literal["canonical", "critical-path"] | None = None
     stat_cache: bool = True
+    missed: Callable[[TaskId, TaskLookup, Miss], None] | None = None
 
 
 class RunReport(Record):
@@ -217,6 +221,9 @@ def run_changed(
     events = queue if cancelled is None else InterruptibleEvents(queue, cancelled)
     specs = {task: graph.specs[task] for task in graph.nodes if task not in unchanged} if unchanged else graph.specs
     ctx = run_context(workspace, specs, queue, processes, observer, options)
+    secrets = {name: task for task, spec in specs.items() for name in spec.environment.secret}
+    for name in too_short(secrets, ctx.host):
+        observer.on_warning(None, f"the value of {name} is too short to be hidden where tasks print it")
     readers: list[_core.PatternSet] = []
 
     def consumers_of(path: str) -> list[TaskId]:
@@ -277,15 +284,25 @@ def run_context(
     processes: Processes,
     observer: RunObserver,
     options: RunOptions,
+    *,
+    keep_answers: bool = True,
 ) -> RunContext:
-    """Build the adapters of a run of these tasks, and evaluate the tools that their keys name."""
+    """Build the adapters of a run of these tasks, and evaluate the tools that their keys name.
+
+    Without `keep_answers` nothing is written.
+    """
     cache, algorithm = cache_directory(workspace), workspace.settings.hash
     host = host_environment()
     patterns, input_specs, output_specs = patterns_of(specs)
     remembered = formats.stat_cache(cache, algorithm) if options.stat_cache else None
     files = _core.Tree(queue, workspace.root, algorithm, patterns, stat_cache=remembered)
     blobs = _core.Blobs(queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files)
-    environments = {task: child_environment(spec, host) for task, spec in specs.items() if spec.tools}
+    # No program needs a secret to say what it is.
+    environments = {
+        task: child_environment(spec.replace(environment=spec.environment.replace(secret=())), host)
+        for task, spec in specs.items()
+        if spec.tools
+    }
     return RunContext(
         root=workspace.root,
         algorithm=algorithm,
@@ -301,7 +318,8 @@ def run_context(
         host=host,
         created_at=now_ms(),
         policy=options.policy,
-        tools=fingerprints(specs, workspace.root, algorithm, environments),
+        missed=options.missed,
+        tools=fingerprints(specs, workspace.root, algorithm, environments, memo=options.stat_cache, keep=keep_answers),
         arguments=dict.fromkeys(options.arguments_for, options.arguments) if options.arguments else {},
         locks=_core.FileLocks(queue, formats.locks_directory(workspace.root)),
         kept={},
@@ -309,23 +327,24 @@ def run_context(
     )
 
 
-def explain(loaded: Loaded, task: TaskId) -> Explanation:
-    """Explain the key and the lookup of one task (`haz why`); runs nothing but version queries, writes nothing."""
-    from haz.cache.collect import Inspection  # noqa: PLC0415 - no run needs it
+def explain(loaded: Loaded, task: TaskId, against: bytes | None = None) -> Explanation:
+    """Explain the key and the lookup of one task (`haz why`); runs nothing but version queries, writes nothing.
+
+    `against` is the key of the entry to compare with, by default the newest other one of the task.
+    """
+    from haz.reasons import newest_first  # noqa: PLC0415 - no run needs it
     from haz.why import closure, explain_task  # noqa: PLC0415
 
     workspace, queue = loaded.workspace, _core.Queue()
     graph = loaded.graph.restrict(closure(loaded.graph, task))
     spill = f"{cache_directory(workspace)}/{formats.SPILL}"
     processes = _core.Processes(queue, workspace.settings.hash, spill)
-    ctx = run_context(workspace, graph.specs, queue, processes, RunObserver(), RunOptions())
+    ctx = run_context(workspace, graph.specs, queue, processes, RunObserver(), RunOptions(), keep_answers=False)
 
     def entries_of(wanted: TaskId) -> list[Manifest]:
-        found = [entry.manifest for entry in Inspection(cache_directory(workspace)).sound if entry.manifest]
-        found = [manifest for manifest in found if manifest.task == wanted]
-        return sorted(found, key=lambda manifest: manifest.created_at, reverse=True)
+        return newest_first(cache_directory(workspace), wanted)
 
-    return explain_task(ctx, loaded.graph, task, queue, entries_of)
+    return explain_task(ctx, loaded.graph, task, queue, entries_of, against)
 
 
 def predict(loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions) -> dict[TaskId, Prediction]:
@@ -421,8 +440,15 @@ class CountedProcesses:
         self.adopt_orphans = self._adopt_none if guest else processes.adopt_orphans
         self.kill_descendants = self._kill_groups if guest else processes.kill_descendants
 
-    def spawn(self, token: int, argv: Sequence[str], env: Sequence[tuple[str, str]], cwd: str) -> int:
-        pid = self._processes.spawn(token, argv, env, cwd)
+    def spawn(
+        self,
+        token: int,
+        argv: Sequence[str],
+        env: Sequence[tuple[str, str]],
+        cwd: str,
+        secrets: Sequence[str] = (),
+    ) -> int:
+        pid = self._processes.spawn(token, argv, env, cwd, secrets)
         self.spawned += 1
         self._tokens.append(token)
         return pid

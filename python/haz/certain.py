@@ -33,7 +33,7 @@ def _from_overlay(spec: TaskSpec, root: str) -> bool:
 
 
 def _blunted(spec: TaskSpec) -> TaskSpec:
-    return spec.replace(inputs=(), outputs=(), deps=(), weak_deps=())
+    return spec.replace(inputs=(), outputs=(), deps=(), weak_deps=(), inputs_from=())
 
 
 def _trusted(spec: TaskSpec, workspace: Workspace, gaps: Gaps) -> TaskSpec:
@@ -43,7 +43,9 @@ def _trusted(spec: TaskSpec, workspace: Workspace, gaps: Gaps) -> TaskSpec:
             for reference in references
         )
 
-    return spec.replace(deps=softened(spec.deps), weak_deps=softened(spec.weak_deps))
+    return spec.replace(
+        deps=softened(spec.deps), weak_deps=softened(spec.weak_deps), inputs_from=softened(spec.inputs_from)
+    )
 
 
 def _doubtful(reference: Reference, owner: str, workspace: Workspace, gaps: Gaps) -> bool:

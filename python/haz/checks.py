@@ -15,6 +15,8 @@ from haz.errors import YamlError
 from haz.foreign import Foreign
 from haz.graph_build import build, unordered_producers
 from haz.model import Command
+from haz.resolution import Resolver, Unresolved
+from haz.undeclared import fruitless_inputs, undeclared_products
 from haz.workspace import bearing, read, with_sources
 
 TYPE_CHECKING = False
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from haz._core import Node
     from haz.graph import TaskGraph
-    from haz.model import Pattern, TaskSpec, Workspace
+    from haz.model import Pattern, Reference, TaskId, TaskSpec, Workspace
     from haz.workspace import Reading
 
 # Where programs are looked for when a task has no PATH.
@@ -102,6 +104,11 @@ class Facts:
     def readers(self, path: str) -> list[TaskSpec]:
         return [self.tasks[number] for number in self._readers.matching(path)]
 
+    def named(self, reference: Reference, owner: str) -> tuple[TaskId, ...]:
+        """Return the tasks that a reference names; none where it is wrong, which the graph reports."""
+        found = Resolver(self.workspace).resolve(reference, owner)
+        return () if isinstance(found, Unresolved) else found
+
     def files_in(self, directory: str) -> dict[str, bool | None]:
         """Names in a directory (host path), and whether each is a directory; None for symbolic links.
 
@@ -156,8 +163,8 @@ def _kind(entry: os.DirEntry[str]) -> bool | None:
         return None
 
 
-def _listed(patterns: tuple[Pattern, ...]) -> list[tuple[str, bool, bool]]:
-    return [(pattern.anchored, pattern.literal, pattern.exclude) for pattern in patterns]
+def _listed(patterns: tuple[Pattern, ...]) -> list[tuple[str, bool, bool, int]]:
+    return [pattern.listed for pattern in patterns]
 
 
 # --- Inputs and outputs ----------------------------------------------------------------------------------------------
@@ -268,7 +275,7 @@ def unset_variables(facts: Facts) -> Iterator[Diagnostic]:
     wanted: dict[str, list[TaskSpec]] = {}
     for spec in facts.tasks:
         given = {name for name, _ in spec.environment.override}
-        for name in spec.environment.from_host:
+        for name in (*spec.environment.from_host, *spec.environment.secret):
             if name not in facts.host and name not in given:
                 wanted.setdefault(name, []).append(spec)
     for name, specs in sorted(wanted.items()):
@@ -314,14 +321,14 @@ def _programs(spec: TaskSpec) -> Iterator[tuple[str, str]]:
 def _search_path(spec: TaskSpec, host: Mapping[str, str]) -> str:
     environment = spec.environment
     given = dict(environment.override).get("PATH")
-    if given is None and ("PATH" in environment.passed or "PATH" in environment.from_host):
+    if given is None and "PATH" in (*environment.passed, *environment.from_host, *environment.secret):
         given = host.get("PATH")
     return DEFAULT_PATH if given is None else given
 
 
 def _path_hint(spec: TaskSpec) -> str:
     environment = spec.environment
-    names = (*environment.from_host, *environment.passed, *(name for name, _ in environment.override))
+    names = (*environment.from_host, *environment.passed, *environment.secret, *dict(environment.override))
     if "PATH" in names:
         return "install it, or correct its name; a path with `/` is relative to the project"
     return "the task has no PATH: add it to `env.pass`"
@@ -413,4 +420,6 @@ CHECKS = (
     Check(yaml_endings),
     Check(same_but_for_case),
     Check(unused_bodies, whole=True),
+    Check(undeclared_products, whole=True, ordered=True),
+    Check(fruitless_inputs, whole=True),
 )

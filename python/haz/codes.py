@@ -118,7 +118,8 @@ CODES: dict[str, Code] = {
     "haz::cfg::016": Code(
         "invalid `inputs`",
         "`inputs` is a list of paths and patterns, each once. A leading `/` is the workspace root, else the project. "
-        "`**` stands alone between slashes; `!` at the start excludes.",
+        "`**` stands alone between slashes; `!` at the start excludes. `{from: REFERENCE}` stands for the outputs of "
+        "other tasks.",
         _task(f'{_RUN}\ninputs: ["src/**.c"]'),
         _task(f'{_RUN}\ninputs: ["src/**/*.c", "!src/old/**"]'),
     ),
@@ -579,6 +580,30 @@ CODES: dict[str, Code] = {
         "Outputs are files. A pattern names all files below a directory.",
         {**_task(f"{_RUN}\ncache: false\noutputs: [dist]"), "lib/dist/": ""},
         {**_task(f'{_RUN}\ncache: false\noutputs: ["dist/**"]'), "lib/dist/": ""},
+        "warning",
+        "check",
+    ),
+    "haz::chk::013": Code(
+        "a product of a dependency that is no input",
+        "The action names a file that a dependency writes, and `inputs` does not list it. When its content changes, "
+        "the result from the cache would be a stale one.",
+        _tasks(
+            'build: {shell: "cat gen.h", inputs: [a.c], deps: ["~:gen"]}',
+            "gen: {shell: make, cache: false, outputs: [gen.h]}",
+            "other: {shell: make, cache: false, outputs: [a.c]}",
+        ),
+        _tasks(
+            'build: {shell: "cat gen.h", inputs: [{from: "~:gen"}]}',
+            "gen: {shell: make, cache: false, outputs: [gen.h]}",
+        ),
+        "warning",
+        "check",
+    ),
+    "haz::chk::014": Code(
+        "inputs from a task without outputs",
+        "`from` takes the declared outputs of a task, and the task declares none.",
+        _tasks('build: {shell: make, inputs: [{from: "~:gen"}]}', "gen: {shell: make, cache: false}"),
+        _tasks('build: {shell: make, inputs: [{from: "~:gen"}]}', "gen: {shell: make, cache: false, outputs: [gen.h]}"),
         "warning",
         "check",
     ),

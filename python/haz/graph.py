@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
         def matching(self, path: str, /) -> list[int]: ...
 
-    PatternList = list[tuple[str, bool, bool]]
-    Compile = Callable[[Sequence[Sequence[tuple[str, bool, bool]]]], Matcher]
+    PatternList = list[tuple[str, bool, bool, int]]
+    Compile = Callable[[Sequence[Sequence[tuple[str, bool, bool, int]]]], Matcher]
 
     SpecMapping = Mapping[TaskId, TaskSpec]
 else:

@@ -53,6 +53,9 @@ def _declared_edges(
     for task, spec in specs.items():
         if spec.deps:
             hard[task] = _resolved(spec, spec.deps, "deps", resolver, problems)
+        if spec.inputs_from:
+            lenders = _resolved(spec, spec.inputs_from, "inputs", resolver, problems)
+            hard[task] = tuple(sorted({*hard.get(task, ()), *lenders}))
         if spec.weak_deps:
             soft[task] = _resolved(spec, spec.weak_deps, "weakDeps", resolver, problems)
         both = set(hard.get(task, ())).intersection(soft.get(task, ()))
@@ -89,7 +92,8 @@ def _without_self(reference: Reference) -> str:
 
 
 def _overlap(spec: TaskSpec, other: TaskId) -> Diagnostic:
-    message = f"{spec.id}: {other} is in both `deps` and `weakDeps` (DAG-010)"
+    key = "deps" if not spec.inputs_from or spec.deps else "inputs"
+    message = f"{spec.id}: {other} is in both `{key}` and `weakDeps` (DAG-010)"
     return Diagnostic(
         "haz::dag::010", message, span_of(spec.origin), help="`deps` already orders; drop the other", task=str(spec.id)
     )
@@ -149,7 +153,7 @@ class _Side:
             if with_glob:
                 self.globs.append(task)
                 # Literals are looked up by path: an exclusion does not silence them.
-                lists.append([(p.anchored, p.literal, p.exclude) for p in patterns if p.exclude or not p.literal])
+                lists.append([p.listed for p in patterns if p.exclude or not p.literal])
         self._matcher = compile_patterns(lists) if lists else None
 
     def whose_globs_match(self, path: str) -> list[TaskId]:

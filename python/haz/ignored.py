@@ -46,7 +46,9 @@ def without_ignored(root: str, spec: TaskSpec, inputs: Inputs, algorithm: str) -
         return inputs
     rows = inputs.rows()
     literal = {pattern.anchored for pattern in spec.inputs if pattern.literal and not pattern.exclude}
-    asked = [path for path, _, _ in rows if path not in literal]
+    # What another task writes is an input on purpose, and hardly anybody keeps such files in git.
+    borrowed = _core.PatternSet([[pattern.listed for pattern in spec.inputs if pattern.group]])
+    asked = [path for path, _, _ in rows if path not in literal and not borrowed.matching(path)]
     ignored = _ignored(root, asked)
     if not ignored:
         return inputs

@@ -72,6 +72,13 @@ class Pattern(Record):
     anchored: str
     literal: bool
     exclude: bool = False
+    group: int = 0
+    """0 for what the task itself lists; what comes from one predecessor (`from:`) shares a number."""
+
+    @property
+    def listed(self) -> tuple[str, bool, bool, int]:
+        """The pattern as `haz._core.PatternSet` takes it."""
+        return self.anchored, self.literal, self.exclude, self.group
 
 
 class Command(Record):
@@ -105,11 +112,15 @@ class Mutex(Record):
 
 
 class Environment(Record):
-    """The child's variables: `from_host` and `override` enter the cache key, `passed` (`env.pass`) does not."""
+    """The child's variables: `from_host` and `override` enter the cache key, `passed` (`env.pass`) does not.
+
+    `secret` ones enter it as keyed hashes, and no stream shows their values.
+    """
 
     from_host: tuple[str, ...] = ()
     override: tuple[tuple[str, str], ...] = ()
     passed: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
 
 
 class Reference(Record):
@@ -131,6 +142,8 @@ class Tool(Record):
 
     command: tuple[str, ...] | None = None
     file: str | None = None
+    memo: bool = False
+    """Whether the program alone decides what the command prints."""
 
 
 class Retries(Record):
@@ -179,6 +192,8 @@ class TaskSpec(Record):
     origin: Origin | None = None
     locks: tuple[str, ...] = ()
     """Kinds of lock files of which the project's part is an input: `uv`, `npm`, `cargo`."""
+    inputs_from: tuple[Reference, ...] = ()
+    """Predecessors whose outputs are inputs; `inputs` has their patterns."""
 
 
 class ProjectSpec(Record):

@@ -135,9 +135,7 @@ def _affected(
     if not changed:
         return found
     readers = [task for task in graph.nodes if task in among and graph.specs[task].inputs]
-    patterns = compile_patterns(
-        [[(p.anchored, p.literal, p.exclude) for p in graph.specs[task].inputs] for task in readers]
-    )
+    patterns = compile_patterns([[p.listed for p in graph.specs[task].inputs] for task in readers])
     for path in sorted(changed):
         if path.endswith("/"):
             tasks = _readers_below(graph, readers, path)

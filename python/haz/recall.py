@@ -149,4 +149,4 @@ def kept(manifest: Manifest) -> Kept | None:
 
 def is_recallable(spec: TaskSpec) -> bool:
     """Whether files, variables and predecessors are all that the key is made of."""
-    return spec.cache and not (spec.persistent or spec.gitignore or spec.tools or spec.locks)
+    return spec.cache and not (spec.persistent or spec.gitignore or spec.tools or spec.locks or spec.environment.secret)

@@ -50,11 +50,12 @@ from haz.graph import Specs
 from haz.ignored import without_ignored
 from haz.model import Command, CompletedRecord, ExitStatus, StreamHashes
 from haz.recall import is_recallable, kept
+from haz.redaction import hidden_texts
 from haz.slices import names_of_slices, remember, with_slices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import Any, Literal
 
     from haz._core import Blobs, Finished, Inputs, PatternSet
@@ -99,6 +100,8 @@ class RunContext(Record):
     ledger: Ledger | None = None
     kept: dict[TaskId, Kept] | None = None
     blobs: Blobs | None = None
+    missed: Callable[[TaskId, TaskLookup, Miss], None] | None = None
+    """Told of each lookup that found nothing, with the parts of the key (`haz run --explain`)."""
 
     def reads_cache(self, spec: TaskSpec) -> bool:
         return spec.cache and not spec.persistent and self.policy in ("read-write", "read")
@@ -163,7 +166,10 @@ def cache_lookup_phase(
                 found = Miss(key, "corrupt entry", reason)
     else:
         found = Miss(key, "not cached" if not spec.cache else "not looked up")
-    return TaskLookup(spec, key, parts, inputs, found)
+    lookup = TaskLookup(spec, key, parts, inputs, found)
+    if ctx.missed is not None and isinstance(found, Miss):
+        ctx.missed(task, lookup, found)
+    return lookup
 
 
 def strange_outputs(ctx: RunContext, task: TaskId, hit: Hit) -> str | None:
@@ -275,9 +281,9 @@ def action_argv(ctx: RunContext, spec: TaskSpec) -> list[str]:
 
 
 def child_environment(spec: TaskSpec, host: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the child's whole environment by name: `pass` and `from_host` where set, then `override` (CACHE-008)."""
+    """Return the child's whole environment by name: what is taken from the host, then `override` (CACHE-008)."""
     env = spec.environment
-    values = {name: host[name] for name in (*env.passed, *env.from_host) if name in host}
+    values = {name: host[name] for name in (*env.passed, *env.from_host, *env.secret) if name in host}
     values.update(env.override)
     return sorted(values.items())
 
@@ -292,7 +298,13 @@ def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, chi
     before = [] if ledger is None else ctx.files.survey_now(ctx.output_specs[task])
     started = time.monotonic()
     try:
-        ctx.processes.spawn(token, action_argv(ctx, spec), child_environment(spec, ctx.host), ctx.root + spec.root)
+        ctx.processes.spawn(
+            token,
+            action_argv(ctx, spec),
+            child_environment(spec, ctx.host),
+            ctx.root + spec.root,
+            hidden_texts(spec.environment.secret, ctx.host),
+        )
     except ProcessError as error:
         raise SpawnFailed(error) from error
     while True:
@@ -517,6 +529,4 @@ def pattern_lists(specs: Mapping[TaskId, TaskSpec], side: int) -> list[PatternLi
     """Return the inputs (0) or the outputs (1) of all tasks as the core compiles them."""
     if isinstance(specs, Specs):
         return specs.patterns(side)
-    return [
-        [(p.anchored, p.literal, p.exclude) for p in (spec.outputs if side else spec.inputs)] for spec in specs.values()
-    ]
+    return [[p.listed for p in (spec.outputs if side else spec.inputs)] for spec in specs.values()]

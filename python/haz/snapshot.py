@@ -146,8 +146,8 @@ def _kept(workspace: Workspace, graph: TaskGraph) -> dict[str, Any]:
         ]
     specs = graph.specs.values()
     patterns = [
-        [[(p.anchored, p.literal, p.exclude) for p in spec.inputs] for spec in specs],
-        [[(p.anchored, p.literal, p.exclude) for p in spec.outputs] for spec in specs],
+        [[p.listed for p in spec.inputs] for spec in specs],
+        [[p.listed for p in spec.outputs] for spec in specs],
     ]
     return {
         "settings": packed(workspace.settings),

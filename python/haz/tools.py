@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from haz.model import TaskId, TaskSpec, Tool
+    from haz.tool_memo import ToolMemo
 
     Fingerprint = tuple[str, bytes]
     Evaluation = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
@@ -33,12 +34,19 @@ class ToolFailed(BuildKeyError):  # noqa: N818 - named like the other variants o
 
 
 def fingerprints(
-    specs: Mapping[TaskId, TaskSpec], root: str, algorithm: str, environments: Mapping[TaskId, list[tuple[str, str]]]
+    specs: Mapping[TaskId, TaskSpec],
+    root: str,
+    algorithm: str,
+    environments: Mapping[TaskId, list[tuple[str, str]]],
+    *,
+    memo: bool = True,
+    keep: bool = True,
 ) -> dict[TaskId, list[Fingerprint] | ToolFailed]:
     """Evaluate the tools of all tasks, in parallel, equal ones once; tasks without tools are left out.
 
     `environments` are those of the tasks' children: a tool is looked up on the PATH that the task will see. A command
     runs in the workspace root; what it prints on both streams is its fingerprint, an exit code other than 0 a failure.
+    Without `memo` nothing is remembered from earlier runs, without `keep` nothing for later ones.
     """
     users = {task: spec.tools for task, spec in specs.items() if spec.tools}
     if not users:
@@ -51,7 +59,13 @@ def fingerprints(
                 commands[tool.command, tuple(environments[task])] = b""
             elif tool.file is not None:
                 paths[tool.file] = b""
-    _run(commands, root, algorithm)
+    if memo and any(tool.memo for tools in users.values() for tool in tools):
+        from haz.tool_memo import ToolMemo  # noqa: PLC0415 - few tools have it
+
+        trusted = {tool.command for tools in users.values() for tool in tools if tool.memo}
+        _run_remembered(commands, trusted, ToolMemo(root, algorithm), root, algorithm, keep=keep)
+    else:
+        _run(commands, root, algorithm)
     for path, digest in zip(paths, _core.digest_files([root + path for path in paths], algorithm), strict=True):
         paths[path] = ToolFailed(path, str(digest)) if isinstance(digest, FileSystemError) else digest
     return {task: _of(tools, tuple(environments[task]), commands, paths) for task, tools in users.items()}
@@ -74,6 +88,31 @@ def _of(
             return value
         found.append((label, value))
     return found
+
+
+def _run_remembered(
+    commands: dict[Evaluation, bytes | ToolFailed],
+    trusted: set[tuple[str, ...] | None],
+    memo: ToolMemo,
+    root: str,
+    algorithm: str,
+    *,
+    keep: bool,
+) -> None:
+    """Fill in what is known from earlier runs, and ask for the rest."""
+    # Named before they are asked: a program that is replaced meanwhile is not the one that has answered.
+    names = {one: memo.name(*one) for one in commands if one[0] in trusted}
+    known = {one: answer for one, name in names.items() if name is not None and (answer := memo.get(name)) is not None}
+    asked: dict[Evaluation, bytes | ToolFailed] = {one: b"" for one in commands if one not in known}
+    _run(asked, root, algorithm)
+    for one, answered in asked.items():
+        name = names.get(one)
+        if name is not None and isinstance(answered, bytes):
+            memo.put(name, answered)
+    commands.update(known)
+    commands.update(asked)
+    if keep:
+        memo.save()
 
 
 def _run(commands: dict[Evaluation, bytes | ToolFailed], root: str, algorithm: str) -> None:

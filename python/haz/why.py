@@ -6,7 +6,7 @@ from haz._record import Record
 from haz.cache.explain import explain
 from haz.cache.manifest import explain_parts
 from haz.cache.store import Hit
-from haz.errors import BuildKeyError, BuildKeyFailed
+from haz.errors import BuildKeyError, BuildKeyFailed, HazError
 from haz.ignored import without_ignored
 from haz.run_task import cache_lookup_phase
 from haz.slices import changed_packages, with_slices
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from haz.run_task import RunContext, TaskLookup
 
 
+class NotComparable(HazError):  # noqa: N818 - read as a sentence
+    """The entry that was to be compared with cannot be read."""
+
+    code = "haz::why"
+
+    def __init__(self, key: str, label: str) -> None:
+        super().__init__(f"the entry {key} cannot be compared with: {label}")
+        self.hint = "`haz runs show` tells the keys of a run; an entry may have been collected since"
+
+
 class InputFile(Record):
     """One resolved input with the tasks whose declared outputs match it, in canonical order."""
 
@@ -36,7 +46,7 @@ class Explanation(Record):
     """What `haz why` reports. `problem` says why there is no key; then `key` is None and `label` is empty.
 
     `differences` compare with the newest older entry of the task, `against` names it (its key); both are empty
-    after a hit, and when there is no such entry.
+    after a hit, and when there is no such entry, unless one was asked for.
     """
 
     spec: TaskSpec
@@ -56,11 +66,13 @@ def explain_task(
     task: TaskId,
     events: Events,
     entries_of: Callable[[TaskId], Iterable[Manifest]],
+    against: bytes | None = None,
 ) -> Explanation:
     """Explain one task; runs nothing, writes nothing (AUX-014).
 
     `ctx` covers the task and its transitive hard predecessors, `graph` the whole workspace. `entries_of` gives the
-    manifests of a task in the store, newest first.
+    manifests of a task in the store, newest first; `against` is the key of the entry to compare with. Raises
+    `NotComparable` when that one is not there.
     """
     order = _with_predecessors(graph, task)
     ctx.files.fingerprint(1, [ctx.input_specs[one] for one in order])
@@ -84,7 +96,8 @@ def explain_task(
             problem = f"failed to derive cache key for {whom}: {error}"
             return Explanation(spec, files, hard, soft, None, "", problem)
         if one == task:
-            return _explained(ctx, lookup, files, hard, soft, task, entries_of)
+            explanation = _explained(ctx, lookup, files, hard, soft, task, entries_of)
+            return explanation if against is None else _compared(ctx, lookup, explanation, against)
         if not isinstance(lookup.found, Hit):
             problem = (
                 f"predecessor `{one}` has no cached result (status: miss: {lookup.found.label}), "
@@ -135,6 +148,14 @@ def _with_packages(root: str, spec: TaskSpec, difference: Difference, before: di
     return difference if told is None else difference.replace(what=f"{difference.what} ({told})")
 
 
+def _compared(ctx: RunContext, lookup: TaskLookup, explanation: Explanation, against: bytes) -> Explanation:
+    found = ctx.store.lookup(against)
+    if not isinstance(found, Hit):
+        raise NotComparable(against.hex(), found.label)
+    differences = explain(found.manifest.parts, explain_parts(lookup.sections, ctx.algorithm))
+    return explanation.replace(against=against, differences=differences)
+
+
 def _with_predecessors(graph: TaskGraph, task: TaskId) -> list[TaskId]:
     """Return the transitive hard predecessors and the task itself, predecessors first."""
     order: list[TaskId] = []
@@ -164,7 +185,7 @@ def _files(graph: TaskGraph, inputs: Inputs) -> tuple[InputFile, ...]:
     if inputs.error is not None:
         return ()
     tasks = list(graph.specs)
-    writers = PatternSet([[(p.anchored, p.literal, p.exclude) for p in graph.specs[t].outputs] for t in tasks])
+    writers = PatternSet([[p.listed for p in graph.specs[t].outputs] for t in tasks])
     return tuple(
         # What is no file, such as a part of a lock file, has no producer.
         InputFile(path, tuple(tasks[number] for number in writers.matching(path)) if path.startswith("/") else ())
@@ -191,12 +212,15 @@ def report_text(explanation: Explanation) -> str:
         lines.append(f"mutex: scope={spec.mutex.scope}, name={spec.mutex.name}, mode={spec.mutex.mode}")
     section("env.from_host", sorted(spec.environment.from_host))
     section("env.override", (f"{name}={value}" for name, value in sorted(spec.environment.override)))
+    section("env.secret", sorted(spec.environment.secret))
     if explanation.key is None:
         lines.append("cache_key: unavailable")
     else:
         lines.append(f"cache_key: {explanation.key.hex()}")
         lines.append(f"cache_lookup: {explanation.label}")
-    if explanation.against is not None:
+    if explanation.against is not None and not explanation.differences:
+        lines.append(f"nothing changed since {explanation.against.hex()[:8]}")
+    elif explanation.against is not None:
         section(f"changed since {explanation.against.hex()[:8]}", map(str, explanation.differences))
     return "".join(f"{line}\n" for line in lines)
 

@@ -8,6 +8,7 @@ from haz import discovery
 from haz._record import Record
 from haz._uncollected import uncollected
 from haz.config import merge, parse, resolve
+from haz.config.borrowed import with_borrowed_inputs
 from haz.config.declarations import WorkspaceDeclaration
 from haz.config.parse import Source
 from haz.diagnostics import Diagnostic
@@ -281,7 +282,7 @@ class _Loader:
         projects = {}
         for (declared, root), effective in zip(placed, tasks, strict=True):
             projects[declared.name] = resolve.project(declared, root, effective, settings, _BROKEN)
-        return Workspace(self.root, self.explicit, settings.settings, projects)
+        return with_borrowed_inputs(Workspace(self.root, self.explicit, settings.settings, projects))
 
     def _warn_about_silence(
         self,

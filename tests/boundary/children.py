@@ -25,8 +25,15 @@ class Children:
         self.processes = _core.Processes(self.queue, algorithm, spill, memory_limit)
         self.events: list[tuple[str, int, Any]] = []
 
-    def spawn(self, token: int, *argv: str, env: list[tuple[str, str]] | None = None, cwd: str = "/") -> int:
-        return self.processes.spawn(token, argv, ENV if env is None else env, cwd)
+    def spawn(
+        self,
+        token: int,
+        *argv: str,
+        env: list[tuple[str, str]] | None = None,
+        cwd: str = "/",
+        secrets: tuple[str, ...] = (),
+    ) -> int:
+        return self.processes.spawn(token, argv, ENV if env is None else env, cwd, secrets)
 
     def sh(self, token: int, script: str) -> int:
         return self.spawn(token, "/bin/sh", "-c", script)

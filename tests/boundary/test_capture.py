@@ -33,6 +33,16 @@ def test_the_two_streams_are_told_apart_and_each_keeps_its_order(children: Child
     assert finished.stderr == (blake3.blake3(b"err1\nerr2\nerr3\n").digest(), 15)
 
 
+def test_secrets_are_in_nothing_that_is_told_of_a_child(children: Children) -> None:
+    """What may begin another one is told at the end."""
+    script = "printf 'key=hun'; printf 'ter2\\nhun'; printf 'hunter2' >&2"
+    finished, output = children.run("/bin/sh", "-c", script, secrets=("hunter2",))
+    assert output == b"key=***\nhun"
+    assert children.output(1, 2) == b"***"
+    assert finished.stdout == (blake3.blake3(b"key=***\nhun").digest(), 11)
+    assert finished.stderr == (blake3.blake3(b"***").digest(), 3)
+
+
 def test_sha256_digests_are_those_of_hashlib(tmp_path: Path) -> None:
     children = Children(str(tmp_path), "sha256")
     finished, output = children.run("/bin/echo", "hello")

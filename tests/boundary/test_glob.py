@@ -56,6 +56,13 @@ def test_exclusions_win_over_globs_but_not_over_literals() -> None:
     assert specs.matching("/a/y") == [0]
 
 
+def test_exclusions_of_a_group_are_its_own() -> None:
+    specs = _core.PatternSet(
+        [[("/a/**", False, False, 1), ("/a/b/**", False, True, 1), ("/a/b/c", True, False, 2), ("/x", True, False)]]
+    )
+    assert [specs.matching(path) for path in ("/a/z", "/a/b/z", "/a/b/c", "/x")] == [[0], [], [0], [0]]
+
+
 @pytest.mark.parametrize("pattern", ["a/b", "/a/../b", "", "/", "/a//b", "/a/"])
 @pytest.mark.parametrize("literal", [True, False])
 def test_a_set_refuses_what_is_no_workspace_path(pattern: str, literal: bool) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 
 from tests.space import Space
@@ -59,3 +62,68 @@ def test_equal_tools_are_asked_once_in_a_run(space: Space) -> None:
     space.write("version", f"#!/bin/sh\necho asked >> {space.root}/log\n").chmod(0o755)
     space.run("--workspace").ok()
     assert space.read("log") == b"asked\n"
+
+
+@pytest.fixture
+def remembered(space: Space) -> Space:
+    """A tool with `memo` and one without, that count how often they are asked; their program has long been there."""
+    link(space, "/bin/sh")
+    space.write("version", "1.0\n")
+    count = f"echo asked >> {space.root}/log.NAME; cat version"
+    with_memo, without = (f'[{space.root}/cc, -c, "{count.replace("NAME", name)}"]' for name in ("cc", "other"))
+    space.project(
+        "lib",
+        f"""
+        t:
+          shell: echo built
+          env: {{pass: [PATH, FLAVOUR]}}
+          tools: [{{command: {with_memo}, memo: true}}, {{command: {without}}}]
+        """,
+    )
+    assert space.run("lib:t").ok().ran == {"lib:t"}
+    return space
+
+
+def link(space: Space, program: str) -> None:
+    (space.root / "cc").unlink(missing_ok=True)
+    (space.root / "cc").symlink_to(program)
+
+
+def asked(space: Space, name: str = "cc") -> int:
+    return space.read(f"log.{name}").count(b"asked")
+
+
+def test_a_tool_with_memo_is_asked_again_only_when_its_program_has_changed(remembered: Space) -> None:
+    assert remembered.run("lib:t").ok().cached == {"lib:t"}
+    assert (asked(remembered), asked(remembered, "other")) == (1, 2)
+    assert remembered.run("lib:t", "--no-stat-cache").ok().cached == {"lib:t"}
+    assert asked(remembered) == 2
+    assert remembered.run("lib:t", env={"FLAVOUR": "x"}).ok().cached == {"lib:t"}
+    assert asked(remembered) == 3
+    link(remembered, "/bin/bash")
+    remembered.write("version", "2.0\n")
+    before = remembered.read(".haz/state/tools-v1")
+    remembered.haz("why", "lib:t").ok()
+    assert asked(remembered) == 4
+    assert remembered.read(".haz/state/tools-v1") == before
+    assert remembered.run("lib:t").ok().ran == {"lib:t"}
+    assert asked(remembered) == 5
+
+
+def test_a_damaged_or_forged_memo_is_no_memo(remembered: Space) -> None:
+    path = remembered.root / ".haz/state/tools-v1"
+    data = path.read_bytes()
+    for damage in (data[:-3], data.replace(b'"', b"'", 1), b"", b"haz-tools 2 x\n{}"):
+        path.write_bytes(damage)
+        assert remembered.run("lib:t").ok().cached == {"lib:t"}
+    assert asked(remembered) == 5
+
+
+def test_a_program_that_was_written_just_now_is_not_remembered(space: Space) -> None:
+    space.project("lib", f"t: {{shell: echo, tools: [{{command: [{space.root}/cc], memo: true}}]}}")
+    space.write("cc", f"#!/bin/sh\necho asked >> {space.root}/log.cc\n").chmod(0o755)
+    future = time.time() + 3600
+    os.utime(space.root / "cc", (future, future))
+    for _ in range(2):
+        space.run("lib:t").ok()
+    assert asked(space) == 2

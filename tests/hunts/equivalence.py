@@ -109,8 +109,10 @@ class Task:
         self.name = f"t{number}"
         self.kind = dice.choice(sorted(KINDS))
         outputs, script, self.gathers = KINDS[self.kind]
-        chosen = dice.choice((["src/a"], ["src/b", "src/c"], ["src/*"], ["src/*"]))
+        chosen = dice.choice((["src/a"], ["src/b", "src/c"], ["src/*"], ["src/*"], ["src/[ab]"]))
         inputs = [f"src/[{item[-1]}]" if item[-1] in NAMES else item for item in chosen]
+        if chosen == ["src/[ab]"]:
+            inputs = ["!src/c", "src/*"]
         shell = " ".join(chosen)
         self.deps: list[str] = []
         self.reads: Task | None = None
@@ -120,10 +122,17 @@ class Task:
             pattern = READABLE[self.reads.kind].replace("N", self.reads.name)
             if "*" not in pattern:
                 pattern = f"{pattern[:-1]}[{pattern[-1]}]"
-            inputs.append(f"/{self.reads.project}/{pattern}")
             base = f"../{self.reads.project}/{pattern.rpartition('/')[0]}"
-            shell = f"$(find -L {base} -type f 2>/dev/null | LC_ALL=C sort)" if dice.random() < 0.5 else shell
-            self.deps.append(f"{self.reads.project}:{self.reads.name}")
+            without = ""
+            if dice.random() < 0.5:
+                inputs.append(f"from {self.reads.project}:{self.reads.name}")
+                if dice.random() < 0.5:
+                    inputs.append(f"!/{self.reads.project}/{pattern.rpartition('/')[0]}/**/b*")
+                    without = " ! -name 'b*'"
+            else:
+                inputs.append(f"/{self.reads.project}/{pattern}")
+                self.deps.append(f"{self.reads.project}:{self.reads.name}")
+            shell = f"$(find -L {base} -type f{without} 2>/dev/null | LC_ALL=C sort)" if dice.random() < 0.5 else shell
         elif earlier and dice.random() < 0.4:
             before = dice.choice(earlier)
             self.deps.append(f"{before.project}:{before.name}")
@@ -137,7 +146,9 @@ class Task:
 
     @property
     def yaml(self) -> str:
-        inputs = ", ".join(f'"{item}"' for item in self.inputs)
+        inputs = ", ".join(
+            f'{{from: "{item[5:]}"}}' if item.startswith("from ") else f'"{item}"' for item in self.inputs
+        )
         return (
             f"  {self.name}:\n    inputs: [{inputs}]\n    outputs: {self.outputs}\n"
             f"    deps: [{', '.join(self.deps)}]\n    cache: {str(self.cache).lower()}\n"

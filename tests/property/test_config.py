@@ -89,6 +89,8 @@ KEYS = st.sampled_from(
                 "from_host",
                 "override",
                 "pass",
+                "secret",
+                "from",
                 "tagsFilter",
                 "priority",
                 "projects",
@@ -152,7 +154,14 @@ SWITCH = one(True, False, None)
 TEXT = one("a", "", 1.5, True, "x y", None)
 NAMES = some("a", "B-c_d", 12, True, "x" * 64)
 VARIABLES = some("PATH", "_x", "A1", "B" * 256)
-ENV = of({"from_host": VARIABLES, "override": st.dictionaries(st.sampled_from(["A", "b_2"]), TEXT), "pass": VARIABLES})
+ENV = of(
+    {
+        "from_host": VARIABLES,
+        "override": st.dictionaries(st.sampled_from(["A", "b_2"]), TEXT),
+        "pass": VARIABLES,
+        "secret": VARIABLES,
+    }
+)
 DURATION = one(1, 0.5, "90s", "1m30s", "1.5h", "500ms", "1e3", ".5", "+5", "5.", None)
 COUNT = one(1, 100, "4", "0x10", "017", "+1_0", "0b1")
 TIMEOUT = DURATION | one("none", None)
@@ -178,7 +187,9 @@ ACTION = st.one_of(
     ),
 )
 LIKELY = {
-    "inputs": PATTERNS | some({"lock": "uv"}, {"lock": "npm"}, {"lock": "cargo"}, "a", "/b"),
+    "inputs": PATTERNS
+    | some({"lock": "uv"}, {"lock": "npm"}, {"lock": "cargo"}, "a", "/b")
+    | st.lists(one("a", "!b/**", {"from": "~:a"}, {"from": "[t]:a?"}), max_size=2, unique_by=str),
     "outputs": st.one_of(PATTERNS, st.fixed_dictionaries({}, optional={"paths": PATTERNS, "clean": st.booleans()})),
     **dict.fromkeys(("deps", "weakDeps"), REFERENCES),
     "env": ENV,

@@ -42,8 +42,13 @@ class NaivePatterns:
     def __init__(self, specs):
         self.specs = [
             [
-                (literal, exclude, anchored if literal else re.compile(translate(anchored), re.DOTALL))
-                for anchored, literal, exclude in patterns
+                (
+                    literal,
+                    exclude,
+                    group[0] if group else 0,
+                    anchored if literal else re.compile(translate(anchored), re.DOTALL),
+                )
+                for anchored, literal, exclude, *group in patterns
             ]
             for patterns in specs
         ]
@@ -56,12 +61,6 @@ class NaivePatterns:
 
     @staticmethod
     def _belongs(patterns, path):
-        def hits(literal, exclude):
-            return any(
-                (one == path if kind else one.fullmatch(path))
-                for kind, out, one in patterns
-                if kind == literal and out == exclude
-            )
-
-        excluded = hits(True, True) or hits(False, True)
-        return hits(True, False) or (hits(False, False) and not excluded)
+        matching = [row for row in patterns if (row[3] == path if row[0] else row[3].fullmatch(path))]
+        excluded = {group for _, exclude, group, _ in matching if exclude}
+        return any(literal or not excluded & {0, group} for literal, exclude, group, _ in matching if not exclude)

@@ -13,12 +13,13 @@ import haz
 
 PACKAGE = Path(haz.__file__).parent
 LAYERS = [
-    "_core _record _uncollected codes diagnostics env errors events model names nearest outcome ports streams",
+    "_core _record _uncollected codes diagnostics env errors events model names nearest outcome ports redaction "
+    "streams",
     "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
     "history.log history.records lockfiles plan query references resolution runtime_graph schedule shard supervise",
-    "cache.collect cache.produced cache.store certain discovery history.files ignored importers outline slices snapshot vcs workspace",
-    "affected checks dismissal embedding foreign loop neighbours observers recall run_task services tools",
-    "api app expected forecast graph_text history.text init render report why",
+    "cache.collect cache.produced cache.store cache.transfer certain discovery history.files ignored importers outline slices snapshot vcs workspace",
+    "affected checks dismissal embedding foreign loop neighbours observers recall run_task services tool_memo tools undeclared",
+    "api app expected forecast graph_text history.text init reasons render report verify why",
     "cli __main__",
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}

@@ -22,6 +22,8 @@ def test_every_key_has_a_row():
         *_task.KEYS,
         *_task.READY_KEYS,
         *_task.OUTPUTS_KEYS,
+        *_task.FROM_KEYS,
+        *_task.TOOL_KEYS,
         *_overlay.KEYS,
         *_project.KEYS,
         *_shared.ENV_KEYS,
@@ -39,7 +41,7 @@ def test_every_key_has_a_row():
 
 def test_the_examples_load(tmp_path):
     found = list(examples())
-    assert len(found) == 7
+    assert len(found) == 10
     base = {
         "core/haz.yml": "name: core\ntags: [rust]\n",
         "haz.yml": "name: top\n",

@@ -88,7 +88,7 @@ def _label(section: str, name: tuple[str, ...]) -> str:
     if section == "predecessors":
         return f"predecessor {name[0]}:{name[1]}"
     if section == "environment":
-        return f"variable {name[1]}" + (" (override)" if name[0] == "override" else "")
+        return f"variable {name[1]}" + ("" if name[0] == "from_host" else f" ({name[0]})")
     if section == "tools":
         return f"tool {name[0]}"
     return name[0]

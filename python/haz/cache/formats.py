@@ -15,6 +15,7 @@
 <root>/.haz/state/workspace-v1  the configuration as it was understood last
 <root>/.haz/state/checkpoint-v1  which tasks were up to date, and what proves it
 <root>/.haz/state/slices-v1/    parts of lock files by digest, for explanations only
+<root>/.haz/state/tools-v1      what tools with `memo: true` have answered
 ```
 """
 
@@ -34,6 +35,8 @@ PRODUCED_MAGIC = b"haz-produced 1 "
 SNAPSHOT = ".haz/state/workspace-v1"
 SNAPSHOT_MAGIC = b"haz-workspace 1\n"
 CHECKPOINT = ".haz/state/checkpoint-v1"
+TOOLS = ".haz/state/tools-v1"
+TOOLS_MAGIC = b"haz-tools 1 "
 MANIFEST_MAGIC = b"haz-manifest 1 "
 
 CACHEDIR_TAG = "CACHEDIR.TAG"

@@ -13,6 +13,7 @@ from haz._record import Record
 from haz.cache.formats import HASH_IDS, KEY_REVISION
 from haz.errors import PredecessorStreamsMissing
 from haz.model import Command
+from haz.redaction import keyed_hash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ def environment_rows(spec: TaskSpec, host: Mapping[str, str]) -> list[Row]:
             (b"from_host", name.encode()) if value is None else (b"from_host", name.encode(), os.fsencode(value))
         )
     rows.extend((b"override", name.encode(), os.fsencode(value)) for name, value in sorted(spec.environment.override))
+    for name in sorted(spec.environment.secret):
+        value = host.get(name)
+        rows.append(
+            (b"secret", name.encode()) if value is None else (b"secret", name.encode(), keyed_hash(name, value))
+        )
     return rows
 
 

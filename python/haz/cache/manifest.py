@@ -88,6 +88,8 @@ def explain_parts(sections: Sequence[Section], algorithm: str) -> dict[str, Any]
         for row in rows:
             if section.name == "environment" and row[0] == b"from_host":
                 row[2:] = [_core.digest_bytes(value, algorithm).hex().encode() for value in row[2:]]
+            elif section.name == "environment" and row[0] == b"secret":
+                row[2:] = [value.hex().encode() for value in row[2:]]
             elif section.name == "predecessors":
                 row[2:] = [digest.hex().encode() for digest in row[2:]]
             elif section.name in ("inputs", "tools"):

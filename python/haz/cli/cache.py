@@ -15,7 +15,7 @@ from haz.cache.collect import (
     plan_cleaning,
     verify,
 )
-from haz.cli import values
+from haz.cli import transfer, values
 from haz.cli.declare import Annotated, Group, Option
 from haz.cli.report import finish
 from haz.errors import FileSystemError, LoadError, UsageError
@@ -131,3 +131,7 @@ def verify_command(
     note = f", {removed} removed" if repair else ""
     out.text(f"{found.entries} entries, {found.blobs} blobs: {len(found.defects)} defect(s){note}\n")
     return 2 if left or inspection.troubles else finish(out)
+
+
+application.command("export")(transfer.export_command)
+application.command("import")(transfer.import_command)

@@ -8,7 +8,7 @@ import sys
 
 from haz import __version__, _core, env
 from haz.api import load
-from haz.app import RunOptions, output_observer
+from haz.app import RunOptions, cache_directory, output_observer
 from haz.cli import changes, values
 from haz.cli.declare import Annotated, Argument, Option, Words
 from haz.cli.dry_run import plan_text, plan_value
@@ -36,7 +36,11 @@ def command(
     workspace: Annotated[bool, Option("--workspace", help="All tasks of all projects.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Print what would run, and run nothing.")] = False,
     explain: Annotated[
-        bool, Option("--explain", help="With --dry-run: what would come from the cache, and why the rest would not.")
+        bool,
+        Option(
+            "--explain",
+            help="Say of each task that the cache has not, what has changed; with --dry-run, without running.",
+        ),
     ] = False,
     git_changed: changes.GitChanged = False,
     git_staged: changes.GitStaged = False,
@@ -80,6 +84,15 @@ def command(
     ] = None,
     force: Annotated[bool, Option("--force", help="Run everything, and store the results anew.")] = False,
     no_cache: Annotated[bool, Option("--no-cache", help="Neither look results up nor store them.")] = False,
+    cache: Annotated[
+        str | None,
+        Option(
+            "--cache",
+            metavar="MODE",
+            choices=("rw", "read", "write", "off"),
+            help="rw (default); read: store nothing; write: as --force; off: as --no-cache.",
+        ),
+    ] = None,
     no_stat_cache: Annotated[
         bool, Option("--no-stat-cache", help="Read every input file, also those that look unchanged.")
     ] = False,
@@ -126,14 +139,11 @@ def command(
     )
     if references and wanted is not None:
         raise UsageError("git-changeset filters cannot be combined with positional tasks", "`haz affected` can do it")
-    if force and no_cache:
-        raise UsageError("--force and --no-cache are mutually exclusive")
+    policy = values.policy(cache, force=force, off=no_cache)
     if keep_going and fail_fast:
         raise UsageError("--keep-going and --fail-fast are mutually exclusive")
     if quiet and verbose:
         raise UsageError("--quiet and --verbose are mutually exclusive")
-    if explain and not dry_run:
-        raise UsageError("--explain needs --dry-run")
 
     space = load(os.getcwd())
     chosen = changes.chosen(space.loaded, choice)
@@ -142,7 +152,7 @@ def command(
     options = RunOptions(
         output_mode=mode,
         jobs=cap,
-        policy="off" if no_cache else "write" if force else "read-write",
+        policy=policy,
         fail_fast=fail_fast,
         arguments=arguments,
         arguments_for=planned.seeds if arguments else (),
@@ -167,6 +177,17 @@ def command(
     colour = env.colour(chosen_colour, 1) and env.colour(chosen_colour, 2)
     presenter = (QuietPresenter if quiet else Presenter)(colour=colour)
 
+    reasons = None
+    if explain:
+        from haz.reasons import Reasons  # noqa: PLC0415 - only when asked for
+
+        reasons = Reasons(
+            cache_directory(space.loaded.workspace),
+            space.settings.hash,
+            lambda task, reason: err.text(presenter.miss(task, reason)),
+        )
+        options = options.replace(missed=reasons.missed)
+
     def complain(line: str) -> None:
         err.text(line + "\n")
 
@@ -182,6 +203,8 @@ def command(
         observers.append(ledger)
     done = space.run_as_program(planned, options, observers, complain)
     err.text(presenter.epilogue(done.outcome.counts(), done.duration))
+    if reasons is not None:
+        err.text(reasons.epilogue())
     err.text(presenter.flaky(done.outcome.outcomes.values()))
     err.text(presenter.violations(done.outcome.invariant_violations))
     err.text(presenter.advice(done.outcome.task_errors, space.tasks))

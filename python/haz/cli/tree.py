@@ -17,6 +17,7 @@ NAMES = (
     "graph",
     "query",
     "why",
+    "verify",
     "check",
     "cache",
     "runs",

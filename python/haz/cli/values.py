@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from haz.env import ColourChoice
     from haz.model import OutputMode, Reference
+    from haz.run_task import CachePolicy
 
 
 COLOURS = ("auto", "always", "never")
@@ -69,6 +70,22 @@ def size(option: str, text: str | None) -> int | None:
         return None if text is None else grammar.size(text)
     except ValueError as error:
         raise UsageError(f"{option}: '{text}' is not a size: {error}", "for example 1024, 500MB or 2GiB") from error
+
+
+def policy(text: str | None, *, force: bool, off: bool) -> CachePolicy:
+    """Check `--cache MODE` together with `--force` and `--no-cache`, which are two of its modes."""
+    policies: dict[str, CachePolicy] = {"rw": "read-write", "read": "read", "write": "write", "off": "off"}
+    if force and off:
+        raise UsageError("--force and --no-cache are mutually exclusive")
+    meant: CachePolicy | None = "write" if force else "off" if off else None
+    if text is None:
+        return meant or "read-write"
+    chosen = policies.get(text)
+    if chosen is None:
+        raise UsageError(f"unknown cache mode '{text}', expected rw, read, write or off")
+    if meant not in (None, chosen):
+        raise UsageError(f"--cache {text} and {'--force' if force else '--no-cache'} contradict each other")
+    return chosen
 
 
 def order(text: str | None) -> Literal["canonical", "critical-path"] | None:

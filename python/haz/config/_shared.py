@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from haz._core import Node
     from haz.config._nodes import Fields, Source
 
-ENV_KEYS = ("from_host", "override", "pass")
+ENV_KEYS = ("from_host", "override", "pass", "secret")
 RETRY_KEYS = ("delay", "exit_codes", "factor", "jitter", "max", "max_delay", "on")
 EMPTY_ENV = EnvironmentDeclaration()
 
@@ -67,8 +67,11 @@ def environment(source: Source, found: Fields, at: str) -> EnvironmentDeclaratio
         from_host = _variables(Rule(source, "cfg::032", f"{path}.from_host", NAMES_HELP), given["from_host"][1]) or ()
     if "pass" in given:
         passed = _variables(Rule(source, "cfg::039", f"{path}.pass", NAMES_HELP), given["pass"][1])
+    secret: tuple[str, ...] = ()
+    if "secret" in given:
+        secret = _variables(Rule(source, "cfg::032", f"{path}.secret", NAMES_HELP), given["secret"][1]) or ()
     override = _override(source, f"{path}.override", given["override"][1]) if "override" in given else ()
-    return EnvironmentDeclaration(from_host, override, passed)
+    return EnvironmentDeclaration(from_host, override, passed, secret)
 
 
 def _variables(rule: Rule, node: Node) -> tuple[str, ...] | None:

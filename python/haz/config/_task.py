@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haz import references
 from haz.config import _shared, _values
-from haz.config._nodes import Rule, choice, converted, fields, pairs, refuse_duplicate, text, texts
+from haz.config._nodes import Rule, boolean, choice, converted, fields, pairs, refuse_duplicate, text, texts
 from haz.config.declarations import TaskDeclaration, ToolDeclaration
 from haz.model import Command, Ready, Shell
 from haz.names import MAX_SHELL, identifier_problem, quoted
@@ -36,9 +36,9 @@ KEYS = (
     "weakDeps",
 )
 READY_KEYS = ("command", "line", "port", "timeout")
-TOOL_KEYS = ("command", "file")
+TOOL_KEYS = ("command", "file", "memo")
 OUTPUTS_KEYS = ("clean", "paths")
-INPUT_KEYS = ("lock",)
+INPUT_KEYS = ("from", "lock")
 LOCKS = ("cargo", "npm", "uv")
 
 NAME_HELP = "a name has 1 to 64 letters A-Z a-z, digits, `-` or `_`, and starts with a letter or digit"
@@ -47,7 +47,10 @@ ACTION_HELP = (
 )
 SHELL_HELP = f"{ACTION_HELP}\n`shell_type` names the shell (default `sh`); it stands beside `shell` only"
 PATTERNS_HELP = 'write a list of paths, such as `["src/**/*.c", /common.mk, "!src/gen/**"]`; `/` is the workspace root'
-INPUTS_HELP = f"{PATTERNS_HELP};\n`{{lock: uv}}` is what the project resolves to in the lock file of uv, npm or cargo"
+INPUTS_HELP = (
+    f'{PATTERNS_HELP};\n`{{from: "lib:build"}}` lists the outputs of a task, and makes it a dependency;\n'
+    "`{lock: uv}` is what the project resolves to in the lock file of uv, npm or cargo"
+)
 OUTPUTS_HELP = f'{PATTERNS_HELP};\nor a mapping, such as `{{paths: ["gen/**"], clean: false}}`'
 REFERENCES_HELP = (
     "a reference is `~:task` (this project), `project:task`, `^:task` (every project), `^~:task` (every other),\n"
@@ -88,7 +91,7 @@ def task(source: Source, rule: Rule, name: str, key: Node, body: Node) -> TaskDe
         late = Rule(source, "cfg::042", f"{at}.ready", "add `persistent: true`, or remove `ready`")
         late.refuse("`ready` is for persistent tasks only", found["ready"][0])
     outputs, clean = _outputs(source, found, at)
-    inputs, locks = _inputs(source, found, at)
+    inputs, locks, inputs_from = _inputs(source, found, at)
     return TaskDeclaration(
         name,
         source,
@@ -111,6 +114,7 @@ def task(source: Source, rule: Rule, name: str, key: Node, body: Node) -> TaskDe
         _shared.description(source, found, at),
         source.origin(key),
         locks,
+        inputs_from,
     )
 
 
@@ -152,29 +156,41 @@ def _action(source: Source, at: str, found: Fields, body: Node) -> Command | She
     return None
 
 
-def _inputs(source: Source, found: Fields, at: str) -> tuple[tuple[PatternDeclaration, ...], tuple[str, ...]]:
-    """Read patterns, and mappings of one key that stand for something else. CFG-016."""
+def _inputs(
+    source: Source, found: Fields, at: str
+) -> tuple[tuple[PatternDeclaration, ...], tuple[str, ...], tuple[Reference, ...]]:
+    """Read patterns, and mappings of one key that stand for something else: lock files, outputs of tasks. CFG-016."""
     locks: dict[str, Node] = {}
+    good: dict[str, tuple[Reference, Node]] = {}
 
     def other(rule: Rule, item: Node) -> bool:
-        named = {key.value: value for key, value in item.value} if item.kind == "mapping" else {}
-        if not any(key in named for key in INPUT_KEYS):
+        if item.kind != "mapping":
             return False
         rule.help = INPUTS_HELP
-        if len(named) > 1:
-            rule.refuse("an input that is a mapping has exactly one key", item)
+        given = fields(rule, item, INPUT_KEYS, "an input")
+        if given is None:
             return True
-        kind = choice(rule.key("lock"), named["lock"], LOCKS)
-        if kind in locks:
-            refuse_duplicate(rule, "lock", kind, item, locks[kind])
-        elif kind is not None and kind in LOCKS:
-            locks[kind] = item
+        if len(given) > 1:
+            rule.refuse("an input that is a mapping has exactly one key", item)
+        elif "from" in given:
+            written = text(rule.key("from"), given["from"][1])
+            if written is not None:
+                _reference(source, rule.key("from"), written, given["from"][1], good)
+        elif "lock" in given:
+            kind = choice(rule.key("lock"), given["lock"][1], LOCKS)
+            if kind in locks:
+                refuse_duplicate(rule, "lock", kind, item, locks[kind])
+            elif kind is not None and kind in LOCKS:
+                locks[kind] = item
+        elif not item.value:
+            rule.refuse("the mapping is empty", item)
         return True
 
     if "inputs" not in found:
-        return (), ()
-    rule = Rule(source, "cfg::016", f"{at}.inputs", PATTERNS_HELP)
-    return _shared.patterns(rule, found["inputs"][1], "input", other), tuple(sorted(locks))
+        return (), (), ()
+    rule = Rule(source, "cfg::016", f"{at}.inputs", INPUTS_HELP)
+    patterns = _shared.patterns(rule, found["inputs"][1], "input", other)
+    return patterns, tuple(sorted(locks)), tuple(reference for reference, _ in good.values())
 
 
 def _patterns(source: Source, found: Fields, at: str, key: str, code: str) -> tuple[PatternDeclaration, ...]:
@@ -186,7 +202,10 @@ def _patterns(source: Source, found: Fields, at: str, key: str, code: str) -> tu
 def _outputs(source: Source, found: Fields, at: str) -> tuple[tuple[PatternDeclaration, ...], bool]:
     """Read a list of patterns, or `{paths, clean}`. CFG-017, O9."""
     if "outputs" not in found or found["outputs"][1].kind != "mapping":
-        return _patterns(source, found, at, "outputs", "cfg::017"), True
+        if "outputs" not in found:
+            return (), True
+        rule = Rule(source, "cfg::017", f"{at}.outputs", PATTERNS_HELP)
+        return _shared.patterns(rule, found["outputs"][1], "output"), True
     rule = Rule(source, "cfg::017", f"{at}.outputs", OUTPUTS_HELP)
     given = fields(rule, found["outputs"][1], OUTPUTS_KEYS, "`outputs`") or {}
     paths = given["paths"][1] if "paths" in given else None
@@ -202,16 +221,19 @@ def _references(source: Source, found: Fields, at: str, key: str) -> tuple[Refer
     rule = Rule(source, "cfg::018", f"{at}.{key}", REFERENCES_HELP)
     good: dict[str, tuple[Reference, Node]] = {}
     for index, written, node in texts(rule, found[key][1]) or ():
-        if written in good:
-            refuse_duplicate(rule.item(index), "reference", written, node, good[written][1])
-            continue
-        try:
-            good[written] = references.parse(written, source.origin(node)), node
-        except references.ReferenceSyntaxError as error:
-            item = rule.item(index)
-            item.help = REFERENCES_HELP if error.hint is None else f"{error.hint}\n{REFERENCES_HELP}"
-            item.refuse(str(error), node)
+        _reference(source, rule.item(index), written, node, good)
     return tuple(reference for reference, _ in good.values())
+
+
+def _reference(source: Source, rule: Rule, written: str, node: Node, good: dict[str, tuple[Reference, Node]]) -> None:
+    if written in good:
+        refuse_duplicate(rule, "reference", written, node, good[written][1])
+        return
+    try:
+        good[written] = references.parse(written, source.origin(node)), node
+    except references.ReferenceSyntaxError as error:
+        rule.help = REFERENCES_HELP if error.hint is None else f"{error.hint}\n{REFERENCES_HELP}"
+        rule.refuse(str(error), node)
 
 
 def _mutex(source: Source, at: str, node: Node) -> tuple[str, MutexMode, bool] | None:
@@ -267,12 +289,16 @@ def _tool(rule: Rule, node: Node) -> ToolDeclaration | None:
     found = fields(rule, node, TOOL_KEYS, "a tool")
     if found is None or len(rule.source.diagnostics) > before:
         return None
-    if len(found) != 1:
+    memo = boolean(rule.key("memo"), found["memo"][1]) if "memo" in found else False
+    if ("command" in found) == ("file" in found):
         rule.refuse("a tool has either `command` or `file`", node)
         return None
     if "command" in found:
         argv = _shared.words(rule.key("command"), found["command"][1], "the command")
-        return None if argv is None else ToolDeclaration(argv, None)
+        return None if argv is None else ToolDeclaration(argv, None, memo or False)
+    if "memo" in found:
+        rule.key("memo").refuse("`memo` is for commands: the content of a file is looked at anyway", found["memo"][0])
+        return None
     path = _shared.literal_path(rule.key("file"), found["file"][1])
     return None if path is None else ToolDeclaration(None, path)
 

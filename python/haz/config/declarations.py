@@ -17,6 +17,7 @@ class EnvironmentDeclaration(Record):
     from_host: tuple[str, ...] = ()
     override: tuple[tuple[str, str], ...] = ()
     passed: tuple[str, ...] | None = None
+    secret: tuple[str, ...] = ()
 
 
 class PatternDeclaration(Record):
@@ -33,6 +34,7 @@ class ToolDeclaration(Record):
 
     command: tuple[str, ...] | None
     file: str | None
+    memo: bool = False
 
 
 class GivenTimeout(Record):
@@ -72,6 +74,7 @@ class TaskDeclaration(Record):
     description: str | None
     origin: Origin
     locks: tuple[str, ...] = ()
+    inputs_from: tuple[Reference, ...] = ()
 
 
 class ProjectDeclaration(Record):

@@ -23,21 +23,24 @@ DEFAULT_PASS = ("PATH", "HOME", "USER", "TMPDIR", "LANG", "LC_ALL", "TERM")
 def environment(*layers: EnvironmentDeclaration) -> Environment:
     """Merge `env:` of workspace, project and task, the weakest first.
 
-    `from_host` adds up; of two `override` of one name the nearer wins; the nearest `pass` replaces the others. A name
-    that reaches the key through `from_host` or `override` is not passed a second time.
+    `from_host` and `secret` add up; of two `override` of one name the nearer wins; the nearest `pass` replaces the
+    others. A name has one part: what is written out (`override`) is no secret, and what is secret is nothing else.
     """
     from_host: dict[str, None] = {}
     override: dict[str, str] = {}
     passed: tuple[str, ...] = DEFAULT_PASS
+    secret: dict[str, None] = {}
     for layer in layers:
         from_host.update(dict.fromkeys(layer.from_host))
         override.update(layer.override)
+        secret.update(dict.fromkeys(layer.secret))
         if layer.passed is not None:
             passed = layer.passed
     return Environment(
-        tuple(from_host),
+        tuple(from_host) if not secret else tuple(name for name in from_host if name not in secret or name in override),
         tuple(sorted(override.items())),
-        tuple(name for name in passed if name not in from_host and name not in override),
+        tuple(name for name in passed if name not in from_host and name not in override and name not in secret),
+        tuple(name for name in secret if name not in override),
     )
 
 
@@ -75,12 +78,13 @@ def project(
             defaults.gitignore if task.gitignore is None else task.gitignore,
             defaults.timeout if task.timeout is None else task.timeout.value,
             defaults.retries if task.retries is None else task.retries.value,
-            tuple(Tool(tool.command, anchored(tool.file, root)) for tool in task.tools),
+            tuple(Tool(tool.command, anchored(tool.file, root), tool.memo) for tool in task.tools),
             task.persistent,
             task.ready,
             task.description,
             task.origin,
             task.locks,
+            task.inputs_from,
         )
     return ProjectSpec(declared.name, root, declared.tags, specs, declared.origin, declared.description)
 

@@ -124,6 +124,7 @@ ENV = _or_null(
             "from_host": _names("Given on from the caller, and part of the cache key.", VARIABLE),
             "override": _map("Set to these values.", {"type": SCALAR}, VARIABLE),
             "pass": _names("Given on from the caller, and not part of the cache key.", VARIABLE),
+            "secret": _names("Given on from the caller, in the cache key as a keyed hash, and never shown.", VARIABLE),
         },
     )
 )
@@ -142,7 +143,7 @@ TASK = _object(
         "env": ENV,
         "gitignore": {"description": "true: patterns in `inputs` pass over files that git ignores.", **SWITCH},
         "inputs": _list(
-            "Files whose content matters: paths and patterns, `!` excludes.",
+            "Files whose content matters: paths and patterns, `!` excludes; outputs of predecessors, lock files.",
             {
                 "anyOf": [
                     PATTERNS,
@@ -153,6 +154,12 @@ TASK = _object(
                         "required": ["lock"],
                         "additionalProperties": False,
                     },
+                    _object(
+                        "The declared outputs of other tasks, which are dependencies thereby.",
+                        ("from",),
+                        {"from": {"description": "A reference, such as `lib:build`.", **PATTERNS}},
+                        ("from",),
+                    ),
                 ]
             },
             uniqueItems=True,
@@ -215,7 +222,11 @@ TASK = _object(
                     _object(
                         "Either a command whose output, or a file whose content matters.",
                         _task.TOOL_KEYS,
-                        {"command": _or_null(ARGV), "file": _text("A path.")},
+                        {
+                            "command": _or_null(ARGV),
+                            "file": _text("A path."),
+                            "memo": {"description": "true: ask again only when the program changed.", **SWITCH},
+                        },
                     ),
                 ]
             },

@@ -148,6 +148,9 @@ class Presenter:
         assert isinstance(record, (UpstreamCancelled, RunCancelled))
         return f"{self.prefix(task)}{self._paint(YELLOW, '- cancelled')} ({self._dim(why)})\n"
 
+    def miss(self, task: TaskId, reason: str) -> str:
+        return f"{self.prefix(task)}{self._dim(f'? {reason}')}\n"
+
     def warning(self, task: TaskId | None, message: str) -> str:
         prefix = "" if task is None else self.prefix(task)
         return f"{prefix}{self._paint(YELLOW, 'warning')}: {message}\n"

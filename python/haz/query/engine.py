@@ -86,7 +86,7 @@ def _test_of(expression: Expression, atoms: list[Test]) -> Test:
 def _shortcuts(filters: Filters) -> list[Test]:
     tests: list[Test] = []
     if filters.has_deps is not None:
-        tests.append(lambda spec: bool(spec.deps) == filters.has_deps)
+        tests.append(lambda spec: bool(spec.deps or spec.inputs_from) == filters.has_deps)
     if filters.has_inputs is not None:
         tests.append(lambda spec: bool(spec.inputs or spec.locks) == filters.has_inputs)
     if filters.has_outputs is not None:
@@ -167,9 +167,10 @@ class _Compiler:
         def test(spec: TaskSpec) -> bool:
             patterns: tuple[Pattern, ...] = getattr(spec, field)
             # An exclusion takes a single path out of globs; what it leaves of two meeting globs is not worked out.
-            globs_count = glob or not any(pattern.exclude and meets(pattern) for pattern in patterns)
+            silent = {pattern.group for pattern in patterns if pattern.exclude and not glob and meets(pattern)}
             return any(
-                not pattern.exclude and (globs_count or pattern.literal) and meets(pattern) for pattern in patterns
+                not pattern.exclude and (pattern.literal or silent.isdisjoint((0, pattern.group))) and meets(pattern)
+                for pattern in patterns
             )
 
         return test

@@ -32,6 +32,9 @@ pub struct Entry<'a> {
     pub literal: bool,
     /// Takes files away instead of adding them.
     pub exclude: bool,
+    /// 0 is the spec itself. Another number is a list within the list: its exclusions hold for its own patterns alone,
+    /// while those of 0 hold for all.
+    pub group: u32,
 }
 
 /// Many compiled pattern lists ("specs") that share equal patterns.
@@ -46,6 +49,7 @@ pub struct PatternSet {
 struct Use {
     pattern: u32,
     exclude: bool,
+    group: u32,
 }
 
 enum Pattern {
@@ -105,7 +109,7 @@ impl PatternSet {
                 let pattern = set
                     .intern(entry, &mut globs)
                     .map_err(|fault| PatternError { pattern: entry.anchored.to_vec(), fault })?;
-                uses.push(Use { pattern, exclude: entry.exclude });
+                uses.push(Use { pattern, exclude: entry.exclude, group: entry.group });
             }
             set.specs.push(uses);
         }

@@ -30,6 +30,22 @@ fn escape_pattern(text: OsString) -> OsString {
     OsString::from_vec(glob::escape_pattern(text.as_bytes()))
 }
 
+/// `(anchored, literal, exclude, group)`, or without the last, which is 0 then. The first is the usual one, so that no
+/// exception has to be made to find out.
+#[derive(FromPyObject)]
+enum Listed {
+    Grouped(OsString, bool, bool, u32),
+    Plain(OsString, bool, bool),
+}
+
+impl Listed {
+    fn entry(&self) -> Entry<'_> {
+        let (Self::Plain(text, literal, exclude) | Self::Grouped(text, literal, exclude, _)) = self;
+        let group = if let Self::Grouped(.., group) = self { *group } else { 0 };
+        Entry { anchored: text.as_bytes(), literal: *literal, exclude: *exclude, group }
+    }
+}
+
 /// Many compiled pattern lists, sharing equal patterns.
 #[pyclass(frozen, module = "haz._core")]
 pub struct PatternSet {
@@ -49,14 +65,8 @@ pub fn check_spec(set: &glob::PatternSet, spec: u32) -> PyResult<()> {
 impl PatternSet {
     #[new]
     #[allow(clippy::needless_pass_by_value)]
-    fn new(py: Python<'_>, specs: Vec<Vec<(OsString, bool, bool)>>) -> PyResult<Self> {
-        let entries = specs.iter().map(|spec| {
-            spec.iter().map(|(text, literal, exclude)| Entry {
-                anchored: text.as_bytes(),
-                literal: *literal,
-                exclude: *exclude,
-            })
-        });
+    fn new(py: Python<'_>, specs: Vec<Vec<Listed>>) -> PyResult<Self> {
+        let entries = specs.iter().map(|spec| spec.iter().map(Listed::entry));
         let set = py.detach(|| glob::PatternSet::new(entries)).map_err(pattern_error)?;
         Ok(Self { inner: Arc::new(set) })
     }

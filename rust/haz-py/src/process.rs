@@ -63,6 +63,7 @@ impl Processes {
         Ok(Self { inner })
     }
 
+    #[pyo3(signature = (token, argv, env, cwd, secrets=Vec::new()))]
     #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
     fn spawn(
         &self,
@@ -71,8 +72,9 @@ impl Processes {
         argv: Vec<OsString>,
         env: Vec<(OsString, OsString)>,
         cwd: PathBuf,
+        secrets: Vec<OsString>,
     ) -> PyResult<i32> {
-        let command = Command { argv: &argv, env: &env, cwd: &cwd };
+        let command = Command { argv: &argv, env: &env, cwd: &cwd, secrets: &secrets };
         py.detach(|| self.inner.spawn(token, &command)).map_err(|error| match error {
             CoreSpawnError::NonAbsoluteCwd(cwd) => NonAbsoluteCwd::new_err(cwd.into_os_string()),
             CoreSpawnError::Failed { program, reason, errno } => SpawnError::new_err((program, reason, errno)),

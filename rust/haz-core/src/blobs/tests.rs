@@ -34,7 +34,7 @@ impl Space {
     fn collect(&self, spec: &[&str]) -> Result<Vec<Row>, (CollectError, Vec<Row>)> {
         let entries = spec.iter().map(|text| {
             let literal = !check_pattern(text.as_bytes()).unwrap();
-            Entry { anchored: text.as_bytes(), literal, exclude: false }
+            Entry { anchored: text.as_bytes(), literal, exclude: false, group: 0 }
         });
         self.blobs.collect(&PatternSet::new([entries]).unwrap(), 0, None)
     }

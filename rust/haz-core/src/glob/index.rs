@@ -10,6 +10,8 @@ pub struct Index {
     nodes: Vec<Node>,
     globs: Vec<Users>,
     literals: HashMap<u32, Users>,
+    /// The spec of each slot; a spec has a slot for each of its groups, and slots ascend as the specs do.
+    slots: Vec<u32>,
 }
 
 /// A directory that the literal prefixes of the patterns lead through.
@@ -19,7 +21,7 @@ struct Node {
     globs: Vec<usize>,
 }
 
-/// The specs that list a pattern.
+/// Who lists a pattern, as slots; `including` a literal path, as specs, since no exclusion silences it.
 struct Users {
     pattern: u32,
     including: Vec<u32>,
@@ -37,18 +39,30 @@ pub struct Scope {
 impl Index {
     /// Index the specs that `selection` yields.
     pub fn new(set: &PatternSet, selection: impl IntoIterator<Item = u32>) -> Self {
-        let mut index = Self { nodes: vec![Node::default()], globs: Vec::new(), literals: HashMap::new() };
+        let mut index =
+            Self { nodes: vec![Node::default()], globs: Vec::new(), literals: HashMap::new(), slots: Vec::new() };
         let mut known: HashMap<u32, usize> = HashMap::new();
+        let mut next = 0;
         for (position, spec) in (0..).zip(selection) {
-            for entry in &set.specs[spec as usize] {
-                let users = if let Some(glob) = set.glob(entry.pattern) {
+            let entries = &set.specs[spec as usize];
+            let first = next;
+            next += 1 + entries.iter().map(|entry| entry.group).max().unwrap_or(0);
+            index.slots.resize(next as usize, position);
+            for entry in entries {
+                let glob = set.glob(entry.pattern);
+                let users = if let Some(glob) = glob {
                     let place = *known.entry(entry.pattern).or_insert_with(|| index.add_glob(entry.pattern, glob));
                     &mut index.globs[place]
                 } else {
                     index.literals.entry(entry.pattern).or_insert_with(|| Users::of(entry.pattern))
                 };
-                let list = if entry.exclude { &mut users.excluding } else { &mut users.including };
-                list.push(position);
+                match (entry.exclude, entry.group) {
+                    (true, 0) => users.excluding.extend(first..next),
+                    (true, group) => users.excluding.push(first + group),
+                    (false, _) if glob.is_none() && users.including.last() == Some(&position) => {}
+                    (false, _) if glob.is_none() => users.including.push(position),
+                    (false, group) => users.including.push(first + group),
+                }
             }
         }
         index
@@ -112,7 +126,7 @@ impl Index {
                 nodes.extend(self.nodes[node].children.values());
             }
         }
-        without(including, excluding)
+        self.specs(including, excluding)
     }
 
     /// Whether the walk has to look into the directory of `scope` at all. `path` ends with `/` or is empty.
@@ -146,7 +160,19 @@ impl Index {
         if let Some(users) = self.literal(set, path) {
             excluding.extend(&users.excluding);
         }
-        without(including, excluding)
+        self.specs(including, excluding)
+    }
+
+    /// The specs of the slots `including` less `excluding`, ascending, each once.
+    fn specs(&self, mut including: Vec<u32>, mut excluding: Vec<u32>) -> Vec<u32> {
+        excluding.sort_unstable();
+        including.retain(|slot| excluding.binary_search(slot).is_err());
+        for slot in &mut including {
+            *slot = self.slots[*slot as usize];
+        }
+        including.sort_unstable();
+        including.dedup();
+        including
     }
 
     fn literal(&self, set: &PatternSet, path: &[u8]) -> Option<&Users> {
@@ -183,13 +209,4 @@ impl Users {
     fn of(pattern: u32) -> Self {
         Self { pattern, including: Vec::new(), excluding: Vec::new() }
     }
-}
-
-/// `including` less `excluding`, ascending, each once.
-fn without(mut including: Vec<u32>, mut excluding: Vec<u32>) -> Vec<u32> {
-    excluding.sort_unstable();
-    including.retain(|spec| excluding.binary_search(spec).is_err());
-    including.sort_unstable();
-    including.dedup();
-    including
 }

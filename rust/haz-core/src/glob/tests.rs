@@ -9,7 +9,7 @@ fn check(pattern: &str) -> Result<bool, &'static str> {
 }
 
 fn glob(anchored: &str) -> Entry<'_> {
-    Entry { anchored: anchored.as_bytes(), literal: false, exclude: false }
+    Entry { anchored: anchored.as_bytes(), literal: false, exclude: false, group: 0 }
 }
 
 fn matches(pattern: &str, path: impl AsRef<[u8]>) -> bool {
@@ -164,7 +164,7 @@ fn hostile_patterns_take_no_more_than_linear_time() {
 #[test]
 fn exclusions_win_over_globs_wherever_they_stand_but_not_over_literals() {
     let exclude = |entry: Entry<'static>| Entry { exclude: true, ..entry };
-    let literal = |path: &'static str| Entry { anchored: path.as_bytes(), literal: true, exclude: false };
+    let literal = |path: &'static str| Entry { anchored: path.as_bytes(), literal: true, exclude: false, group: 0 };
     let set = PatternSet::new([
         vec![exclude(glob("/a/x*")), glob("/a/**")],
         vec![glob("/a/**"), exclude(literal("/a/y"))],
@@ -181,9 +181,41 @@ fn exclusions_win_over_globs_wherever_they_stand_but_not_over_literals() {
 }
 
 #[test]
+fn exclusions_of_a_group_hold_for_its_own_patterns_and_those_of_the_spec_for_all() {
+    let grouped = |entry: Entry<'static>, group| Entry { group, ..entry };
+    let exclude = |entry: Entry<'static>| Entry { exclude: true, ..entry };
+    let literal = |path: &'static str| Entry { literal: true, ..glob(path) };
+    let set = PatternSet::new([
+        vec![
+            glob("/x/**"),
+            exclude(glob("/**/*.map")),
+            grouped(glob("/a/**"), 1),
+            grouped(exclude(glob("/a/b/**")), 1),
+            grouped(exclude(literal("/x/y")), 1),
+            grouped(glob("/a/b/c/**"), 2),
+            grouped(literal("/o"), 1),
+            grouped(literal("/o"), 2),
+        ],
+        vec![glob("/a/**")],
+    ])
+    .unwrap();
+    assert_eq!(set.matching(b"/a/z"), [0, 1]);
+    assert_eq!(set.matching(b"/a/b/z"), [1]);
+    assert_eq!(set.matching(b"/a/b/c/z"), [0, 1]);
+    assert_eq!(set.matching(b"/a/b/c/z.map"), [1]);
+    assert_eq!(set.matching(b"/x/y"), [0]);
+    assert_eq!(set.matching(b"/o"), [0]);
+    let index = Index::new(&set, [0, 1]);
+    let below = index.specs_below(&set, &index.enter(&set, &index.root(), b"a/", b"a"), b"a/");
+    assert_eq!(below, [0, 1]);
+    let literals: Vec<_> = index.literals(&set).collect();
+    assert_eq!(literals, [(&b"o"[..], &[0_u32][..])]);
+}
+
+#[test]
 fn a_path_that_no_pattern_of_the_spec_matches_is_foreign() {
-    let exclusion = Entry { anchored: b"/d/*.tmp", literal: false, exclude: true };
-    let literal = Entry { anchored: b"/o", literal: true, exclude: false };
+    let exclusion = Entry { anchored: b"/d/*.tmp", literal: false, exclude: true, group: 0 };
+    let literal = Entry { anchored: b"/o", literal: true, exclude: false, group: 0 };
     let set = PatternSet::new([vec![glob("/**")], vec![glob("/d/*"), exclusion, literal]]).unwrap();
     let foreign = |paths: &[&'static [u8]]| set.first_foreign(1, paths.iter().copied());
     assert_eq!(foreign(&[b"/o", b"/d/a"]), None);
@@ -352,7 +384,7 @@ proptest! {
     fn any_text_is_judged_without_a_panic_and_what_is_accepted_compiles(text in "\\PC{0,12}|[a*?{},\\[\\]\\\\/.!-]{0,12}") {
         if let Ok(glob) = check_pattern(text.as_bytes()) {
             let anchored = format!("/{}", text.trim_start_matches('/'));
-            let entry = Entry { anchored: anchored.as_bytes(), literal: !glob, exclude: false };
+            let entry = Entry { anchored: anchored.as_bytes(), literal: !glob, exclude: false, group: 0 };
             let set = PatternSet::new([[entry]]).unwrap();
             set.matching(b"/a/b");
         }

@@ -16,6 +16,7 @@ mod orphans;
 mod plan;
 mod poller;
 mod reactor;
+mod redact;
 mod spawn;
 #[cfg(target_os = "linux")]
 mod stragglers;
@@ -42,6 +43,7 @@ use mark::Marks;
 use plan::{Plan, Refusal};
 use poller::Poller;
 use reactor::{Child, Order, Reactor};
+use redact::Secrets;
 use spawn::{Spawner, Started};
 use watchdog::{Slot, Watchdog};
 
@@ -152,13 +154,20 @@ impl Processes {
         };
         let started = group::start_leader(|| lock(&self.spawner).start(plan, mark))?;
         let slot = watchdog.slot(started.pid);
-        self.take_in(token, id, started, slot)
+        self.take_in(token, id, started, slot, plan.secrets.clone())
     }
 
-    fn take_in(&self, token: u64, id: u64, started: Started, slot: Option<Slot>) -> Result<libc::pid_t, Refusal> {
+    fn take_in(
+        &self,
+        token: u64,
+        id: u64,
+        started: Started,
+        slot: Option<Slot>,
+        secrets: Option<Arc<Secrets>>,
+    ) -> Result<libc::pid_t, Refusal> {
         let Started { pid, pidfd, pipes } = started;
         let group = Group::new(id, pid, pidfd, slot);
-        let child = Child::new(id, token, pid, group.pidfd(), pipes);
+        let child = Child::new(id, token, pid, group.pidfd(), pipes, secrets);
         // Held until the child is in the inbox: the reactor looks there before it handles what it is woken for.
         let mut inbox = lock(&self.shared.inbox);
         if let Err(error) = self.watch(&child) {

@@ -7,6 +7,9 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::Arc;
+
+use super::redact::Secrets;
 
 /// Where programs are looked for when the child's environment has no PATH (execvp's default).
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
@@ -20,6 +23,8 @@ pub struct Command<'a> {
     pub env: &'a [(OsString, OsString)],
     /// Absolute working directory.
     pub cwd: &'a Path,
+    /// What is replaced by `***` in both streams before anybody sees it.
+    pub secrets: &'a [OsString],
 }
 
 /// Why a child could not be started.
@@ -73,6 +78,8 @@ pub(super) struct Plan {
     pub cwd: CString,
     pub argv: StringArray,
     pub envp: StringArray,
+    /// What its streams may not show.
+    pub secrets: Option<Arc<Secrets>>,
 }
 
 /// A null-terminated array of C strings that owns its strings.
@@ -119,6 +126,7 @@ impl Plan {
             cwd,
             argv: StringArray::new(argv),
             envp: StringArray::new(envp),
+            secrets: Secrets::new(command.secrets),
         })
     }
 

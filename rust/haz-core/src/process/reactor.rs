@@ -14,6 +14,7 @@ use super::mark::Marks;
 #[cfg(target_os = "linux")]
 use super::orphans::Orphans;
 use super::poller::Class;
+use super::redact::{Redactor, Secrets};
 #[cfg(target_os = "linux")]
 use super::stragglers::{EVERYTHING, Stragglers};
 use super::{Shared, Sink, lock};
@@ -75,14 +76,23 @@ pub(super) struct Child {
     pidfd: Option<Arc<OwnedFd>>,
     pipes: [Option<File>; 2],
     captures: Option<[Capture; 2]>,
+    redactors: Option<[Redactor; 2]>,
     ended: bool,
     /// Its end is told when none of its processes lives any more.
     lingers: bool,
 }
 
 impl Child {
-    pub fn new(id: u64, token: u64, pid: libc::pid_t, pidfd: Option<Arc<OwnedFd>>, pipes: [File; 2]) -> Self {
-        Self { id, token, pid, pidfd, pipes: pipes.map(Some), captures: None, ended: false, lingers: false }
+    pub fn new(
+        id: u64,
+        token: u64,
+        pid: libc::pid_t,
+        pidfd: Option<Arc<OwnedFd>>,
+        pipes: [File; 2],
+        secrets: Option<Arc<Secrets>>,
+    ) -> Self {
+        let redactors = secrets.map(|secrets| [(); 2].map(|()| Redactor::new(Arc::clone(&secrets))));
+        Self { id, token, pid, pidfd, pipes: pipes.map(Some), captures: None, redactors, ended: false, lingers: false }
     }
 
     pub fn id(&self) -> u64 {
@@ -366,9 +376,11 @@ impl Reader {
             Ok(0) => self.close(child, stream),
             Ok(count) => {
                 let bytes = &self.buffer[..count];
-                captures[stream].append(bytes, &self.rules);
-                let number = if stream == 0 { 1 } else { 2 };
-                self.sink.output(child.token, number, Chunk::new(bytes.to_vec(), &self.budget));
+                let shown = match &mut child.redactors {
+                    Some(redactors) => redactors[stream].feed(bytes),
+                    None => bytes.to_vec(),
+                };
+                self.tell(child, stream, shown);
                 return count;
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
@@ -392,9 +404,23 @@ impl Reader {
         }
     }
 
+    fn tell(&self, child: &mut Child, stream: usize, shown: Vec<u8>) {
+        let Some(captures) = &mut child.captures else { return };
+        if shown.is_empty() {
+            return;
+        }
+        captures[stream].append(&shown, &self.rules);
+        let number = if stream == 0 { 1 } else { 2 };
+        self.sink.output(child.token, number, Chunk::new(shown, &self.budget));
+    }
+
     fn close(&self, child: &mut Child, stream: usize) {
         if let Some(pipe) = child.pipes[stream].take() {
             self.shared.poller.forget(pipe.as_raw_fd(), Class::Pipe);
+            if let Some(redactors) = &mut child.redactors {
+                let rest = redactors[stream].finish();
+                self.tell(child, stream, rest);
+            }
         }
     }
 }

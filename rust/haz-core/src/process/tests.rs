@@ -46,7 +46,7 @@ fn next(told: &Receiver<Told>) -> Told {
 fn start(argv: &[&str], cwd: &Path) -> Result<Started, Refusal> {
     let argv: Vec<OsString> = argv.iter().map(Into::into).collect();
     let env = [("KEY".into(), "value".into())];
-    let plan = Plan::new(&Command { argv: &argv, env: &env, cwd }).unwrap();
+    let plan = Plan::new(&Command { argv: &argv, env: &env, cwd, secrets: &[] }).unwrap();
     group::start_leader(|| Spawner::new().unwrap().start(&plan, None))
 }
 
@@ -55,7 +55,7 @@ fn a_child_without_a_pidfd_is_captured_and_reaped() {
     let spill = tempfile::tempdir().unwrap();
     let (processes, told) = processes(spill.path());
     let script = "cat; /usr/bin/env | grep KEY; echo $$ >&2; exit 3";
-    let pid = processes.take_in(5, 5, start(&["/bin/sh", "-c", script], Path::new("/")).unwrap(), None).unwrap();
+    let pid = processes.take_in(5, 5, start(&["/bin/sh", "-c", script], Path::new("/")).unwrap(), None, None).unwrap();
     let mut output = [Vec::new(), Vec::new()];
     let captured = loop {
         match next(&told) {
@@ -74,7 +74,7 @@ fn a_group_without_a_pidfd_is_signalled_by_number_also_when_its_leader_is_gone()
     let spill = tempfile::tempdir().unwrap();
     let (processes, told) = processes(spill.path());
     let script = "sleep 1000 & read line < /dev/null; exit 0";
-    processes.take_in(1, 1, start(&["/bin/sh", "-c", script], Path::new("/")).unwrap(), None).unwrap();
+    processes.take_in(1, 1, start(&["/bin/sh", "-c", script], Path::new("/")).unwrap(), None, None).unwrap();
     assert!(matches!(next(&told), Told::Reaped(1)));
     assert!(processes.signal(1, libc::SIGKILL).unwrap());
     let Told::Exit(1, captured) = next(&told) else { panic!("not an exit") };
@@ -85,7 +85,7 @@ fn a_group_without_a_pidfd_is_signalled_by_number_also_when_its_leader_is_gone()
 fn dropping_kills_children_without_a_pidfd() {
     let spill = tempfile::tempdir().unwrap();
     let (processes, told) = processes(spill.path());
-    let pid = processes.take_in(1, 1, start(&["/bin/sleep", "1000"], Path::new("/")).unwrap(), None).unwrap();
+    let pid = processes.take_in(1, 1, start(&["/bin/sleep", "1000"], Path::new("/")).unwrap(), None, None).unwrap();
     drop(processes);
     let Told::Exit(1, captured) = next(&told) else { panic!("not an exit") };
     assert_eq!(captured.signal, Some(libc::SIGKILL));

@@ -23,7 +23,7 @@ fn write(root: &Path, path: &str, content: &str) {
 fn entry(text: &str) -> Entry<'_> {
     let (exclude, anchored) = text.strip_prefix('!').map_or((false, text), |rest| (true, rest));
     let literal = !check_pattern(anchored.as_bytes()).unwrap();
-    Entry { anchored: anchored.as_bytes(), literal, exclude }
+    Entry { anchored: anchored.as_bytes(), literal, exclude, group: 0 }
 }
 
 fn tree(root: &Path, specs: &[&[&str]]) -> Tree {

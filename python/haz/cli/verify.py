@@ -1,0 +1,50 @@
+"""Run a task several times and compare what it makes: the same inputs should give the same outputs."""
+
+import os
+
+from haz import _core
+from haz.app import open_workspace, output_observer
+from haz.cli import values
+from haz.cli.declare import Annotated, Argument, Option
+from haz.cli.report import finish
+from haz.errors import UsageError
+from haz.resolution import Resolver, resolve_one
+from haz.streams import Writer
+from haz.verify import NotVerified, verify
+
+
+def command(
+    task: Annotated[str, Argument(metavar="TASK", help="One task: P:T, or ~:T in a project.")],
+    repeat: Annotated[str, Option("--repeat", metavar="N", help="How often it is run, at least 2; default 2.")] = "2",
+    form: Annotated[str, Option("--format", metavar="FMT", help="plain or json.")] = "plain",
+    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+) -> int:
+    chosen = values.output_format(form)
+    colour = values.colour(color) == "always"
+    runs = values.at_least_one("--repeat N", repeat) or 0
+    if runs < 2:
+        raise UsageError("--repeat N: one run cannot be compared with anything; N is at least 2")
+    (reference,) = values.references([task])
+    loaded = open_workspace(os.getcwd())
+    wanted = resolve_one(Resolver(loaded.workspace), reference, loaded.bearing)
+    out, err = Writer(1), Writer(2)
+    # What the runs say goes to standard error: standard output has the report alone.
+    shown = output_observer(loaded.workspace.settings.output_mode, colour=colour, out=err, err=err)
+    try:
+        found = verify(loaded, wanted, runs, [shown], lambda line: err.text(line + "\n"))
+    except NotVerified as error:
+        err.text(f"Error: {error}\n")
+        return error.exit_code
+    if chosen == "json":
+        rows = [{"run": one.run, "what": _json(one.what), "detail": _json(one.detail)} for one in found]
+        value = {"task": str(wanted), "runs": runs, "deterministic": not found, "differences": rows}
+        out(_core.json_dumps(value) + b"\n")
+    else:
+        verdict = f"{len(found)} differences" if found else "the same outputs and streams each time"
+        out.text(f"{wanted}: {runs} runs: {verdict}\n")
+        out.text("".join(f"  {one}\n" for one in found))
+    return finish(out) or int(bool(found))
+
+
+def _json(text: str) -> str:
+    return text.encode(errors="surrogateescape").decode(errors="replace")
