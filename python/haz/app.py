@@ -153,11 +153,15 @@ def execute(
     recall = recall_of(loaded, loaded.identity, options)
     unchanged = {} if recall is None else tell_unchanged(loaded.workspace, recall, graph, options, observer)
     if len(unchanged) == len(graph.nodes):
-        outcome, spawned, signalled = RunGraphOutcome(dict(unchanged), {}), 0, None
+        outcome, spawned, signalled, interrupted = RunGraphOutcome(dict(unchanged), {}), 0, None, False
     else:
-        outcome, spawned, signalled = run_changed(loaded, graph, unchanged, options, observer, facts, cancelled)
+        outcome, spawned, signalled, interrupted = run_changed(
+            loaded, graph, unchanged, options, observer, facts, cancelled
+        )
     report = RunReport(outcome, time.monotonic() - started, spawned, signalled)
     observer.on_run_finished(report.outcome, report.duration, report.signalled)
+    if interrupted:
+        raise KeyboardInterrupt
     return report
 
 
@@ -207,8 +211,10 @@ def run_changed(
     observer: RunObserver,
     facts: bytes | None,
     cancelled: Callable[[], bool] | None,
-) -> tuple[RunGraphOutcome, int, int | None]:
-    """Look up or run the tasks of a run that may have changed. Returns its outcome, the count of processes, the signal.
+) -> tuple[RunGraphOutcome, int, int | None, bool]:
+    """Look up or run the tasks of a run that may have changed.
+
+    Returns its outcome, the count of processes, the signal that ended it, and whether Ctrl-C ended it as a guest.
 
     `facts` prove the configuration, if it was read from its files.
     """
@@ -272,9 +278,8 @@ def run_changed(
         recall = recall_of(loaded, identity, options)
         if recall is not None:
             recall.record(ctx, outcome)
-    if isinstance(events, InterruptibleEvents) and events.interrupted:
-        raise KeyboardInterrupt
-    return outcome, processes.spawned, loop.signalled
+    interrupted = isinstance(events, InterruptibleEvents) and events.interrupted
+    return outcome, processes.spawned, loop.signalled, interrupted
 
 
 def run_context(

@@ -36,11 +36,7 @@ def command(
     workspace: Annotated[bool, Option("--workspace", help="All tasks of all projects.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Print what would run, and run nothing.")] = False,
     explain: Annotated[
-        bool,
-        Option(
-            "--explain",
-            help="Say of each task that the cache has not, what has changed; with --dry-run, without running.",
-        ),
+        bool, Option("--explain", help="Say why the cache has nothing for a task; with --dry-run, run nothing.")
     ] = False,
     git_changed: changes.GitChanged = False,
     git_staged: changes.GitStaged = False,

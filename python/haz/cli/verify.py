@@ -8,6 +8,7 @@ from haz.cli import values
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.errors import UsageError
+from haz.observers.presenter import Presenter
 from haz.resolution import Resolver, resolve_one
 from haz.streams import Writer
 from haz.verify import NotVerified, verify
@@ -29,7 +30,7 @@ def command(
     wanted = resolve_one(Resolver(loaded.workspace), reference, loaded.bearing)
     out, err = Writer(1), Writer(2)
     # What the runs say goes to standard error: standard output has the report alone.
-    shown = output_observer(loaded.workspace.settings.output_mode, colour=colour, out=err, err=err)
+    shown = output_observer(loaded.workspace.settings.output_mode, Presenter(colour=colour), err, err)
     try:
         found = verify(loaded, wanted, runs, [shown], lambda line: err.text(line + "\n"))
     except NotVerified as error:
