@@ -8,6 +8,8 @@ compile_error!("haz needs process groups, signals and POSIX file systems: on Win
 pub mod blobs;
 pub mod digest;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod glob;
 pub mod locks;
 pub mod process;
