@@ -278,6 +278,7 @@ class CountedProcesses:
         self.end = processes.end
         self.dismiss = processes.dismiss
         self.abandon = processes.abandon
+        self.members = processes.members
         self.adopt_orphans = processes.adopt_orphans
         self.kill_descendants = processes.kill_descendants
 

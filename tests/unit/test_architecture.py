@@ -17,7 +17,7 @@ LAYERS = [
     "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
     "history.log history.records plan query references resolution runtime_graph schedule supervise",
     "cache.collect cache.produced cache.store certain discovery history.files ignored workspace",
-    "checks dismissal foreign loop neighbours normal_form observers run_task services tools",
+    "checks dismissal foreign lingering loop neighbours normal_form observers run_task services tools",
     "app history.text render report why",
     "cli __main__",
 ]

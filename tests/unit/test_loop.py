@@ -292,6 +292,23 @@ def test_nobody_waits_for_a_pipe_that_a_stranger_holds() -> None:
     assert world.clock.now == 3.0 + DRAIN_SECONDS
 
 
+@pytest.mark.parametrize(("word", "hints"), [("lingers:10", 1), ("lingers:3", 0), ("sleep:10", 0)])
+def test_a_task_whose_output_is_held_open_is_told_once_and_awaited(word: str, hints: int) -> None:
+    """03 §4.2: it ends with its output; after three seconds the user should know why it goes on."""
+    world = World(task("a", word))
+    world.run()
+    ((_, record, _),) = world.diary.of("task_finished")
+    warnings = world.diary.of("warning")
+    assert (record.state, len(warnings), world.clock.now) == ("succeeded", hints, float(word.partition(":")[2]))
+    assert all("its output is held open by a process that it started" in text for _, text in warnings)
+
+
+def test_a_task_that_is_being_ended_gets_no_hint() -> None:
+    world = World(task("a", "lingers:10", timeout=2.0), grace=5.0)
+    world.run()
+    assert world.diary.of("warning") == []
+
+
 def test_ctrl_z_stops_the_groups_and_the_time_of_deadlines() -> None:
     world = World(task("a", "sleep:200", timeout=150.0))
     world.events.at(10.0, "suspend", signal.SIGTSTP)
