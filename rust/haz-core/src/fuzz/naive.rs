@@ -14,6 +14,8 @@ enum Piece {
     Class(bool, Vec<(u32, u32)>),
 }
 
+type Alternatives = Vec<Vec<Piece>>;
+
 /// Whether a pattern that is known to be right matches a path; `None` where that would take too long to say.
 pub fn matches(pattern: &[u8], path: &[u8]) -> Option<bool> {
     let (pattern, path) = (characters(pattern), characters(path));
@@ -29,11 +31,11 @@ pub fn matches(pattern: &[u8], path: &[u8]) -> Option<bool> {
 }
 
 /// The pattern without braces, once for each choice of their alternatives.
-fn written_out(pattern: &[u32]) -> Option<Vec<Vec<Piece>>> {
+fn written_out(pattern: &[u32]) -> Option<Alternatives> {
     let is = |at: usize, wanted: char| pattern.get(at) == Some(&u32::from(wanted));
     let mut done = vec![Vec::new()];
     // Within braces: what stood before them, and the alternatives so far.
-    let mut outer: Option<(Vec<Vec<Piece>>, Vec<Vec<Piece>>)> = None;
+    let mut outer: Option<(Alternatives, Alternatives)> = None;
     let mut at = 0;
     while at < pattern.len() {
         let mut next = at + 1;
@@ -75,7 +77,9 @@ fn written_out(pattern: &[u32]) -> Option<Vec<Vec<Piece>>> {
             Some(Piece::Exactly(pattern[at]))
         };
         if let Some(piece) = piece {
-            done.iter_mut().for_each(|pieces| pieces.push(piece.clone()));
+            for pieces in &mut done {
+                pieces.push(piece.clone());
+            }
         }
         at = next;
     }
