@@ -29,6 +29,7 @@ class FakeEvents:
         self.clock = clock
         self.pending = []
         self.count = 0
+        self.waits = 0
         self.on_exit = lambda token: None
 
     def at(self, delay, kind, token, payload=None):
@@ -40,6 +41,7 @@ class FakeEvents:
         self.pending = [entry for entry in self.pending if entry[2][1] != token]
 
     def wait(self, timeout=None):
+        self.waits += 1
         if not self.pending:
             assert timeout is not None, "the run waits for ever"
             self.clock.now += timeout
