@@ -29,6 +29,7 @@ class FakeEvents:
         self.clock = clock
         self.pending = []
         self.count = 0
+        self.waits = 0
         self.on_exit = lambda token: None
 
     def at(self, delay, kind, token, payload=None):
@@ -40,6 +41,7 @@ class FakeEvents:
         self.pending = [entry for entry in self.pending if entry[2][1] != token]
 
     def wait(self, timeout=None):
+        self.waits += 1
         if not self.pending:
             assert timeout is not None, "the run waits for ever"
             self.clock.now += timeout
@@ -62,7 +64,8 @@ class FakeProcesses:
 
     `ok`, `fail`, `exit:N`, `say:TEXT`, `sleep:SECONDS`, `polite` (ends on TERM with 0), `stubborn` (ends on KILL),
     `clings` (leader ends on KILL, a stranger keeps the pipe), `missing` (cannot be started), `flaky:N` (fails N times),
-    `unreadable` (its output cannot be read), `lost` (cannot be reaped), `untouchable` (runs as another user).
+    `lingers:SECONDS` (leader ends after a second, its output later), `unreadable` (its output cannot be read), `lost`
+    (cannot be reaped), `untouchable` (runs as another user).
 
     `strays` says what is left behind: `polite` ends on TERM, `stubborn` on KILL, `untouchable` never.
     """
@@ -93,6 +96,9 @@ class FakeProcesses:
             self._end(token, 0, value.encode())
         elif word == "sleep":
             self._end(token, 0, delay=float(value))
+        elif word == "lingers":
+            self.events.at(1, "reaped", token)
+            self._end(token, 0, delay=float(value))
         elif word in ("unreadable", "lost"):
             finished = FakeFinished(("stdout", "gone") if word == "unreadable" else ("wait", "no such child"))
             self.events.at(0, "exit", token, finished)
@@ -122,6 +128,9 @@ class FakeProcesses:
 
     def end(self, token, signum):
         return self.signal(token, signum)
+
+    def members(self, token):
+        return []
 
     def dismiss(self, token, signum):
         if self.strays is not None:

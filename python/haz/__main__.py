@@ -1,19 +1,22 @@
-"""The `haz` command. Signal handlers come before everything that takes time to import."""
+"""The `haz` command. Signals come before everything that takes time to import, `__future__` included."""
 
-from __future__ import annotations
+import _signal  # type: ignore[import-not-found]
+
+try:
+    # Python's handler would print a traceback; without it the signal ends haz as it ends any program.
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 
 import os
 
 if os.name != "posix":
     raise SystemExit("Error: haz runs on Linux and macOS; on Windows, use it in the Windows Subsystem for Linux")
 
-try:
-    from haz._core import install_signal_handlers
+from haz._core import install_signal_handlers
 
-    install_signal_handlers()
-except KeyboardInterrupt:
-    # Python's own handler, until ours are in place.
-    raise SystemExit(130) from None
+install_signal_handlers()
 
 
 def occupy_standard_streams() -> None:

@@ -322,6 +322,12 @@ class Processes:
         what is stopped. Raises `haz.errors.SignalError` when one of them cannot be signalled, after all the others were.
         """
 
+    def members(self, token: int) -> list[int]:
+        """Pids of the living processes of a child besides its leader: its group and, on Linux, those that left it.
+
+        Empty after its `exit`, and on systems other than Linux.
+        """
+
     def dismiss(self, token: int, signum: int) -> int:
         """Signal each of `descendants()`, and return how many live.
 

@@ -444,6 +444,7 @@ class CountedProcesses:
         self.dismiss = self._dismiss_none if guest else processes.dismiss
         self.adopt_orphans = self._adopt_none if guest else processes.adopt_orphans
         self.kill_descendants = self._kill_groups if guest else processes.kill_descendants
+        self.members = processes.members
 
     def spawn(
         self,

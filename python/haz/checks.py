@@ -387,6 +387,29 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def other_encodings(facts: Facts) -> Iterator[Diagnostic]:
+    """O31: one letter, written as one character or as several, is two names to haz."""
+    for spec in facts.tasks:
+        for key, patterns in (("inputs", spec.inputs), ("outputs", spec.outputs)):
+            for pattern in patterns:
+                if not pattern.text.isascii() or not pattern.anchored.isascii():
+                    yield from _encoded(facts, spec, key, pattern)
+
+
+def _encoded(facts: Facts, spec: TaskSpec, key: str, pattern: Pattern) -> Iterator[Diagnostic]:
+    from haz.normal_form import is_composed, lookalike  # noqa: PLC0415 - rare
+
+    kind = f"{'exclusion' if pattern.exclude else key.removesuffix('s')} `{pattern.text}`"
+    if not is_composed(pattern.text):
+        message = f"{spec.id}: the {kind} has letters that are written as several characters (not NFC)"
+        hint = "type it anew, and give the files composed names too: it finds only names of exactly these characters"
+        yield facts.warn("chk::015", spec, message, hint, key, pattern.text)
+    elif (found := lookalike(facts.root, facts.files_in, pattern)) is not None:
+        message = f"{spec.id}: the {kind} misses {found}, whose name looks the same and is encoded in another way"
+        hint = "rename the file: its letters with marks are several characters each (not NFC)"
+        yield facts.warn("chk::015", spec, message, hint, key, pattern.text)
+
+
 def unused_bodies(facts: Facts) -> Iterator[Diagnostic]:
     """Bodies of overlays that no project uses, so that nothing can ever run them; whole overlays are cfg::051."""
     projects = facts.workspace.projects.values()
@@ -419,6 +442,7 @@ CHECKS = (
     Check(programs, whole=True),
     Check(yaml_endings),
     Check(same_but_for_case),
+    Check(other_encodings),
     Check(unused_bodies, whole=True),
     Check(undeclared_products, whole=True, ordered=True),
     Check(fruitless_inputs, whole=True),

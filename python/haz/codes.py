@@ -607,6 +607,15 @@ CODES: dict[str, Code] = {
         "warning",
         "check",
     ),
+    "haz::chk::015": Code(
+        "a name in another encoding",
+        "A letter with a mark can be one character or several that look the same. Names are compared by bytes, so a "
+        "pattern in one form does not find a file in the other. The composed form (NFC) is the usual one.",
+        _task(f'{_RUN}\ncache: false\ninputs: ["cafe\\u0301/*"]'),
+        _task(f'{_RUN}\ncache: false\ninputs: ["caf\\u00e9/*"]'),
+        "warning",
+        "check",
+    ),
 }
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from haz._core import Inputs
+    from haz.lingering import Lingering
     from haz.model import RunOutcome, TaskId, TaskRun
     from haz.outcome import Action
     from haz.ports import Events
@@ -120,6 +121,7 @@ class Loop:
         self._children = 0
         self._neighbours = None if ctx.locks is None else Neighbours(ctx.locks, ctx.observer, self._next_token)
         self._services: Services | None = None
+        self._lingering: Lingering | None = None
 
     def run(self) -> None:
         """Run until every task has its record."""
@@ -148,6 +150,8 @@ class Loop:
         dues = [f.child.due for f in self._flights.values() if f.child is not None and f.child.due is not None]
         if self._services is not None:
             dues += self._services.dues()
+        if self._lingering is not None:
+            dues += self._lingering.dues()
         if self._backoffs:
             dues.append(self._backoffs[0][0])
         return min(dues, default=None)
@@ -370,6 +374,8 @@ class Loop:
                 self._command(token, flight.child.tick(now))
         if self._services is not None:
             self._services.tick(now)
+        if self._lingering is not None:
+            self._lingering.tick(now)
         while self._backoffs and self._backoffs[0][0] <= now:
             self._perform(self._schedule.retry_due(heappop(self._backoffs)[1]))
 
@@ -386,12 +392,24 @@ class Loop:
             self._locked(token, payload)
         elif self._services is not None and self._services.heard(kind, token, payload):
             pass
-        elif kind != "reaped" and token in self._flights:
+        elif kind == "reaped":
+            self._linger(token)
+        elif token in self._flights:
             if kind == "exit" or (kind == "restored" and _may_have_written(payload)):
                 self._wrote()
             self._advance(token, self._flights[token], (kind, payload))
             if self._services is not None and kind == "output":
                 self._services.hear(token, *payload)
+
+    def _linger(self, token: int) -> None:
+        flight = self._flights.get(token)
+        if flight is None:
+            return
+        if self._lingering is None:
+            from haz.lingering import Lingering  # noqa: PLC0415 - few tasks leave anything behind
+
+            self._lingering = Lingering(self._ctx, self._clock)
+        self._lingering.ended(token, flight)
 
     def _hear(self, kind: str, signum: int) -> bool:
         """First signal: cancel. Second: kill at once. Third: leave. SIGQUIT does not ask politely (03 §7.1, D13).
@@ -478,6 +496,8 @@ class Loop:
     def _land(self, token: int, flight: Flight) -> None:
         del self._flights[token]
         self._token_of.pop(flight.task, None)
+        if self._lingering is not None:
+            self._lingering.forget(token)
         if flight.child is not None:
             self._children -= 1
             if self._neighbours is not None:

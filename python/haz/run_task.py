@@ -376,7 +376,9 @@ def _keep(
     if not storing and not spec.outputs:
         return (), ""
     if not storing:
-        return (yield from _resolve_outputs(ctx, task, token)), ""
+        paths = yield from _resolve_outputs(ctx, task, token)
+        _note_nothing_made(ctx, spec, paths)
+        return paths, ""
     ctx.store.collect(token, ctx.patterns, ctx.output_specs[task], finished)
     _, payload = yield
     if isinstance(payload, tuple):
@@ -385,6 +387,7 @@ def _keep(
         return tuple(row[1] for row in payload[3]), ""
     rows = output_rows(payload)
     paths = tuple(row.path for row in rows)
+    _note_nothing_made(ctx, spec, paths)
     for path in paths:
         if not path.startswith("/") or "//" in path or any(part in (".", "..") for part in path.split("/")):
             raise MaterialisedOutputPathInvalid(path, "it does not name a place in the workspace")
@@ -424,6 +427,13 @@ def _keep(
     if spec.locks:
         remember(ctx.root, spec, ctx.algorithm, lambda text: ctx.observer.on_warning(task, text))
     return paths, mark_of(manifest)
+
+
+def _note_nothing_made(ctx: RunContext, spec: TaskSpec, paths: tuple[str, ...]) -> None:
+    """O32: a pattern may match nothing, but a task none of whose patterns does is hardly what was meant."""
+    wanted = [pattern.text for pattern in spec.outputs if not pattern.exclude]
+    if wanted and not paths:
+        ctx.observer.on_warning(spec.id, f"no file matches its outputs: {', '.join(wanted)}")
 
 
 def _resolve_outputs(ctx: RunContext, task: TaskId, token: int) -> Generator[None, tuple[str, Any], tuple[str, ...]]:

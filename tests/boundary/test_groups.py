@@ -31,9 +31,12 @@ def test_a_descendant_that_holds_a_pipe_is_told_by_reaped_and_awaited(children: 
     children.sh(1, f"(read line < {fifo}; echo late) & exit 3")
     children.until(lambda event: event[:2] == ("reaped", 1))
     assert children.kinds(1) == ["reaped"]
+    (holder,) = children.processes.members(1)
+    assert process_state(holder) is not None
     fifo.write_text("go\n")
     finished = children.finished(1)
     assert (finished.code, children.output(1), children.kinds(1)) == (3, b"late\n", ["reaped", "exit"])
+    assert children.processes.members(1) == []
 
 
 def test_reaped_is_not_told_when_the_pipes_end_with_the_leader(children: Children) -> None:

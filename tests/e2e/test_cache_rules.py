@@ -94,6 +94,16 @@ def test_variables_that_are_not_text_neither_disturb_nor_change_on_the_way(space
     assert space.run("--workspace", env={"GIVEN": "x"}).ok().ran == {"lib:t"}
 
 
+@pytest.mark.parametrize("cache", ["", ", cache: false"])
+def test_a_task_that_makes_none_of_its_outputs_is_warned_about(space: Space, cache: str) -> None:
+    """O32: no failure, but not silent either; one that makes some of them is fine."""
+    space.project("lib", f"t: {{shell: ':', outputs: ['dist/**', 'bin/*', '!bin/x']{cache}}}")
+    done = space.run("--workspace").ok()
+    assert "no file matches its outputs: dist/**, bin/*\n" in done.err
+    space.project("app", f"t: {{shell: 'mkdir -p bin; : >bin/a', outputs: ['dist/**', 'bin/*']{cache}}}")
+    assert "no file matches" not in space.run("app:t").ok().err
+
+
 def test_a_directory_as_a_literal_output_is_named_as_the_cause(space: Space) -> None:
     """O32."""
     space.project("lib", 't: {shell: "mkdir -p dist", outputs: [dist]}')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 from pathlib import Path
 
@@ -93,6 +94,27 @@ def test_a_stray_of_a_successful_task_is_asked_and_awaited_at_the_end_of_the_run
     space.project("lib", task(POLITE, marker))
     space.run("lib:t").ok()
     assert space.read("lib/bye") == b"bye\n"
+    assert living(marker) == []
+
+
+def test_who_holds_the_output_of_a_task_open_is_named(space: Space, marker: str) -> None:
+    """03 §4.2, 03 §15 D3: the task waits for its output, and says for whom."""
+    script = """
+    sleep 1000 >/dev/null 2>&1 &
+    setsid sh -c 'while ! [ -e stop ]; do sleep 0.02; done; echo late' &
+    echo started
+    """
+    space.project("lib", task(script, marker))
+    running = space.start("run", "lib:t")
+    running.wait_for("started")
+    assert running.process.stderr is not None
+    warning = running.process.stderr.readline().decode()
+    space.write("lib/stop", "")
+    done = running.end().ok()
+    assert "[lib:t]" in warning
+    assert re.search(r"is held open by process \d+ \(sh -c while ", warning), warning
+    assert "sleep 1000" not in warning, "it holds nothing"
+    assert "[lib:t] late" in done.out
     assert living(marker) == []
 
 

@@ -1,12 +1,13 @@
-"""Hunt for configuration that breaks haz: mutated files and workspaces, mutated YAML bytes, random patterns.
+"""Hunt for text that breaks haz: mutated files and workspaces, mutated YAML and JSON bytes, random patterns.
 
-`python -m tests.hunts.fuzz_config workspace|yaml|glob [--seconds N] [--seed N]`. Each case has a number, printed when
+`python -m tests.hunts.fuzz_config workspace|yaml|glob|json [--seconds N] [--seed N]`. Each case has a number, printed when
 it fails, that `--seed` repeats first. `test_fuzz_config.py` runs a short form.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import pathlib
 import random
 import signal
@@ -191,7 +192,79 @@ def hunt_glob(rng: random.Random, place: pathlib.Path) -> None:
         assert mine.matching(path) == other.matching(path), (tame, path)
 
 
-TARGETS = {"workspace": hunt_workspace, "yaml": hunt_yaml, "glob": hunt_glob}
+JSONS = (
+    '{"a": [1, -2, 3.5e-7, true, null, "\\u00e9\\n\\ud83d\\ude00"], "b": {"c": []}}',
+    "[0, -0, 0.0, -0.0, 9223372036854775807, 18446744073709551615, 1e308, 5e-324]",
+    '{"task":"p:t","run":{"attempt":2,"phase":"timeout","startedAt":1795231777250}}',
+    '"\\"\\\\\\/\\b\\f\\n\\r\\t"',
+)
+JSON_PIECES = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"',
+    "\\",
+    "\\u12",
+    "\\ud800",
+    "0",
+    "-",
+    "1e",
+    "9" * 20,
+    "null",
+    "NaN",
+    "é",
+    " ",
+]
+
+
+def hunt_json(rng: random.Random, place: pathlib.Path) -> None:
+    """Bytes are read as Python reads them, or refused where Python, made strict, refuses them."""
+    text = rng.choice(JSONS)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        start = rng.randrange(len(text) + 1)
+        text = text[:start] + rng.choice(["", *JSON_PIECES]) + text[min(len(text), start + rng.choice((0, 1, 3))) :]
+    data = as_bytes(rng, text)
+    try:
+        mine = repr(_core.json_loads(data))
+    except ValueError:
+        mine = None
+    try:
+        other = repr(strict_json(data))
+    except ValueError:
+        other = None
+    assert mine == other, data
+
+
+def strict_json(data: bytes) -> object:
+    """Refuse what `json` only tolerates: duplicate keys, no numbers, too large ones, lone surrogates, a byte order mark."""
+
+    def pairs(found: list[tuple[str, object]]) -> dict[str, object]:
+        if len(dict(found)) < len(found):
+            raise ValueError(found)
+        return dict(found)
+
+    def refuse(word: str) -> float:
+        raise ValueError(word)
+
+    def whole(word: str) -> float:
+        if not -(2**63) <= int(word) < 2**64:
+            raise ValueError(word)
+        return -0.0 if word == "-0" else int(word)
+
+    def real(word: str) -> float:
+        return refuse(word) if float(word) in (float("inf"), float("-inf")) else float(word)
+
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise ValueError(data)
+    value = json.loads(data.decode(), object_pairs_hook=pairs, parse_constant=refuse, parse_int=whole, parse_float=real)
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+TARGETS = {"workspace": hunt_workspace, "yaml": hunt_yaml, "glob": hunt_glob, "json": hunt_json}
 
 
 def hunt(target: str, first: int, *, cases: int | None = None, seconds: float = 60) -> list[str]:

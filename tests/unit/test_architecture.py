@@ -18,7 +18,7 @@ LAYERS = [
     "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
     "history.log history.records lockfiles plan query references resolution runtime_graph schedule shard supervise",
     "cache.collect cache.produced cache.store cache.transfer certain discovery history.files ignored importers outline slices snapshot vcs workspace",
-    "affected checks dismissal embedding foreign loop neighbours observers recall run_task services tool_memo tools undeclared",
+    "affected checks dismissal embedding foreign lingering loop neighbours normal_form observers recall run_task services tool_memo tools undeclared",
     "api app expected forecast graph_text history.text init reasons render report verify why",
     "cli __main__",
 ]
@@ -97,3 +97,21 @@ def test_windows_is_refused_with_a_sentence_and_no_traceback() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "Error: haz runs on Linux and macOS; on Windows, use it in the Windows Subsystem for Linux\n"
+
+
+def test_nothing_is_imported_before_an_interrupt_ends_haz_without_a_traceback() -> None:
+    """03 §7.1: handlers first. `tests/hunts/early_signals.py` says what is left to chance before that."""
+    script = (
+        "import _signal, sys\n"
+        "default, early = _signal.default_int_handler, []\n"
+        "def look(event, words):\n"
+        "    if event == 'import' and _signal.getsignal(_signal.SIGINT) is default:\n"
+        "        early.append(words[0])\n"
+        "_signal.signal(_signal.SIGINT, default)\n"
+        "sys.modules.pop('__future__', None)\n"
+        "sys.addaudithook(look)\n"
+        "import haz.__main__\n"
+        "print(*early)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == ["haz.__main__", "haz"]

@@ -83,7 +83,7 @@ BROKEN = [
     ("an input twice", t(RUN+"\ninputs: [a.c, b.c, a.c]"), "cfg::016", "input `a.c` is listed twice (at `tasks.build.inputs[2]`)", (5, 24)),
     ("a lock file of nobody", t(RUN+"\ninputs: [{lock: pip}]"), "cfg::016", 'expected `cargo` or `npm` or `uv`, found "pip" (at `tasks.build.inputs[0].lock`)', (5, 21)),
     ("a lock file twice", t(RUN+"\ninputs: [{lock: uv}, a, {lock: uv}]"), "cfg::016", "lock `uv` is listed twice (at `tasks.build.inputs[2]`)", (5, 29)),
-    ("a lock file with more", t(RUN+"\ninputs: [{lock: uv, of: a}]"), "cfg::016", "an input that is a mapping has exactly one key (at `tasks.build.inputs[0]`)", (5, 14)),
+    ("a lock file with more", t(RUN+"\ninputs: [{lock: uv, from: '~:a'}]"), "cfg::016", "an input that is a mapping has exactly one key (at `tasks.build.inputs[0]`)", (5, 14)),
     ("a lock file that is a list", t(RUN+"\ninputs: [{lock: [uv]}]"), "cfg::016", "expected a string, found a list (at `tasks.build.inputs[0].lock`)", (5, 21)),
     ("an output that is a lock file", t(RUN+"\noutputs: [{lock: uv}]"), "cfg::017", "expected a string, found a mapping (at `tasks.build.outputs[0]`)", (5, 15)),
     ("an input above the root", t(RUN+"\ninputs: [../../x]"), "cfg::016", '`../../x` is not a valid path pattern: ".." is not allowed as a path segment (at `tasks.build.inputs[0]`)', (5, 14)),

@@ -310,6 +310,47 @@ def test_names_that_differ_in_case_or_encoding(look):
     assert len(messages) == 6
 
 
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "file", "told"),
+    [
+        (COMPOSED, DECOMPOSED, f"misses /lib/{DECOMPOSED}"),
+        (f"{COMPOSED}/a.c", f"{DECOMPOSED}/a.c", f"misses /lib/{DECOMPOSED}/a.c"),
+        (f"{COMPOSED}/**", f"{DECOMPOSED}/d/a.c", f"misses /lib/{DECOMPOSED}/d/a.c"),
+        (f"**/{COMPOSED}.*", f"d/{DECOMPOSED}.c", f"misses /lib/d/{DECOMPOSED}.c"),
+        (DECOMPOSED, DECOMPOSED, "not NFC"),
+        (f"{DECOMPOSED}/**", "x", "not NFC"),
+        (COMPOSED, COMPOSED, None),
+        (f"{COMPOSED}/**", f"{COMPOSED}/a.c", None),
+        (f"*/{COMPOSED}", DECOMPOSED, None),
+        (f"{COMPOSED}/*", f"{DECOMPOSED}/d/a.c", None),
+        ("cafe/**", f"{DECOMPOSED}/a.c", None),
+        ("**", DECOMPOSED, None),
+    ],
+)
+@pytest.mark.parametrize("key", ["inputs", "outputs"])
+def test_a_pattern_and_a_name_in_different_encodings_are_told(key, pattern, file, told, look):
+    """O31: normalise for comparison, warn."""
+    found = look(lib(f"  t: {{shell: x, cache: false, {key}: ['{pattern}']}}\n", **{f"lib/{file}": ""}))
+    messages = [problem.message for problem in found.warnings if problem.code == "haz::chk::015"]
+    assert len(messages) == (told is not None)
+    assert all(told in message for message in messages)
+
+
+def test_of_two_files_that_look_the_same_the_one_that_is_meant_hides_the_other(look):
+    """O31: nothing is missed."""
+    files = {f"lib/{COMPOSED}": "", f"lib/{DECOMPOSED}": ""}
+    assert look(task(f"cache: false, inputs: [{COMPOSED}]", **files)).warnings == ()
+
+
+def test_an_exclusion_that_is_decomposed_is_told_at_its_place(look):
+    """O31."""
+    (problem,) = look(task(f"cache: false, inputs: ['**', '!{DECOMPOSED}/**']")).warnings
+    assert (problem.code, "exclusion" in problem.message, problem.span.line) == ("haz::chk::015", True, 3)
+
+
 def test_every_misnamed_file_is_told(look):
     """O28."""
     files = {
@@ -362,7 +403,7 @@ def test_an_overlay_body_that_always_loses_is_told(look):
 
 def test_a_function_is_one_row():
     functions = [check.find for check in checks.CHECKS]
-    assert len(set(functions)) == len(functions) == 13
+    assert len(set(functions)) == len(functions) == 14
 
 
 def test_the_manual_of_the_command_names_every_code():

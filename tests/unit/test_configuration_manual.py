@@ -22,7 +22,7 @@ def test_every_key_has_a_row():
         *_task.KEYS,
         *_task.READY_KEYS,
         *_task.OUTPUTS_KEYS,
-        *_task.FROM_KEYS,
+        *_task.INPUT_KEYS,
         *_task.TOOL_KEYS,
         *_overlay.KEYS,
         *_project.KEYS,

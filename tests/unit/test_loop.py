@@ -25,6 +25,7 @@ from haz.model import (
     UpstreamCancelled,
     UpstreamErrored,
 )
+from haz.observers.presenter import Presenter
 from haz.run_task import RunContext, patterns_of, run_task
 from haz.schedule import Schedule
 from haz.supervise import DRAIN_SECONDS
@@ -214,6 +215,13 @@ ERRORS = {
 }
 
 
+def test_each_of_the_eleven_errors_is_broken_here_or_a_warning() -> None:
+    """03 §3.6: trouble with the cache fails no task (D5)."""
+    every = {cls.__name__ for cls in errors.RunTaskError.__subclasses__()}
+    assert every == {*ERRORS, "RestoreFailed", "StoreFailed"}
+    assert len(every) == 11
+
+
 @pytest.mark.parametrize("name", ERRORS)
 def test_a_broken_pipeline_is_an_error_with_its_reason_and_descendants_are_skipped(name: str) -> None:
     """03 §3.6: each `RunTaskError` is visible, counts as failed, and is the root of its cascade."""
@@ -232,7 +240,10 @@ def test_a_broken_pipeline_is_an_error_with_its_reason_and_descendants_are_skipp
     world.run()
     error = world.outcome.task_errors[A]
     assert type(error) is getattr(errors, name)
-    assert str(error)
+    line = Presenter(colour=False).errored(A, error)
+    assert line.startswith("[p:a] ✗ error: ")
+    assert len(line.splitlines()) == 1
+    assert len(line) > len("[p:a] ✗ error: \n"), "it says why"
     assert world.outcome.outcomes[B] == SkipRecord(B, UpstreamErrored(A))
     assert isinstance(world.outcome.outcomes[C], CompletedRecord)
     assert world.exit_code == 1
@@ -290,6 +301,23 @@ def test_nobody_waits_for_a_pipe_that_a_stranger_holds() -> None:
     world.run()
     assert ("abandon",) in world.processes.log
     assert world.clock.now == 3.0 + DRAIN_SECONDS
+
+
+@pytest.mark.parametrize(("word", "hints"), [("lingers:10", 1), ("lingers:3", 0), ("sleep:10", 0)])
+def test_a_task_whose_output_is_held_open_is_told_once_and_awaited(word: str, hints: int) -> None:
+    """03 §4.2: it ends with its output; after three seconds the user should know why it goes on."""
+    world = World(task("a", word))
+    world.run()
+    ((_, record, _),) = world.diary.of("task_finished")
+    warnings = world.diary.of("warning")
+    assert (record.state, len(warnings), world.clock.now) == ("succeeded", hints, float(word.partition(":")[2]))
+    assert all("its output is held open by a process that it started" in text for _, text in warnings)
+
+
+def test_a_task_that_is_being_ended_gets_no_hint() -> None:
+    world = World(task("a", "lingers:10", timeout=2.0), grace=5.0)
+    world.run()
+    assert world.diary.of("warning") == []
 
 
 def test_ctrl_z_stops_the_groups_and_the_time_of_deadlines() -> None:
@@ -469,6 +497,17 @@ def test_tasks_on_one_mutex_never_overlap_and_the_wait_is_not_their_duration() -
     assert world.spawned == ["sleep:2", "sleep:1"]
     assert world.clock.now == 3.0
     assert {call[0]: call[2] for call in world.diary.of("task_finished")} == {A: 2.0, B: 1.0}
+
+
+def test_who_waits_for_a_mutex_is_started_once_and_costs_nothing_meanwhile() -> None:
+    """MUTEX-005, 03 §15 B1: no wake-up without a reason, one lookup before the wait and one after it."""
+    lock = Mutex("db", "exclusive")
+    world = World(task("a", "sleep:1000", mutex=lock), task("b", "ok", mutex=lock), task("c", "sleep:1"))
+    world.run()
+    assert [call[0] for call in world.diary.of("task_started")].count(B) == 1
+    assert [call[0] for call in world.diary.of("miss")].count(B) == 2
+    assert {call[0]: call[2] for call in world.diary.of("task_finished")} == {A: 1000.0, B: 0.0, C: 1.0}
+    assert world.events.waits < 20
 
 
 def test_a_task_after_one_that_ran_reads_its_inputs_anew() -> None:

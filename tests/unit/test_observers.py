@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haz.errors import OutputDeclaredButNotProduced
 from haz.events import RunObserver
-from haz.model import CompletedRecord, ExitStatus, RunCancelled, StreamHashes, TaskId
+from haz.model import CompletedRecord, ExitStatus, RunCancelled, SignaledInFlight, StreamHashes, TaskId
 from haz.observers.buffered import IN_MEMORY, BufferedObserver
 from haz.observers.fanout import FanOut
 from haz.observers.live import LONGEST_LINE, LiveObserver
@@ -105,6 +106,42 @@ def test_buffered_writes_two_verbatim_blocks_at_the_end() -> None:
     assert screen.text("out") == b"a\xff\npartial"
     assert screen.text("err") == "err1\nerrp\n[lib:t] ✓ done in 3ms\n".encode()
     assert [name for name, _ in screen.writes] == ["out", "err", "err", "err"]
+
+
+def test_blocks_of_two_tasks_never_mix_and_empty_ones_write_nothing() -> None:
+    """03 §9.3."""
+    screen = Screen(BufferedObserver)
+    for task in (T, U):
+        screen.observer.on_task_started(task)
+    for number in range(3):
+        for task in (T, U):
+            screen.observer.on_stdout(task, f"{task} {number}\n".encode())
+    screen.observer.on_task_finished(U, DONE.replace(task=U), 0.0)
+    screen.observer.on_task_finished(T, DONE, 0.0)
+    assert screen.text("out") == b"".join(f"{task} {n}\n".encode() for task in (U, T) for n in range(3))
+    assert [name for name, _ in screen.writes] == ["out", "err", "out", "err"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "out", "err"),
+    [(LiveObserver, b"[lib:t] part\n", b"[lib:t] why\n"), (BufferedObserver, b"part", b"why\n")],
+)
+@pytest.mark.parametrize("end", ["cancelled", "errored"])
+def test_what_a_task_wrote_before_it_was_ended_or_broke_is_shown_first(
+    kind: Callable[..., RunObserver], out: bytes, err: bytes, end: str
+) -> None:
+    """03 §9.2, 03 §9.3, 03 §15 A3."""
+    screen = Screen(kind)
+    screen.observer.on_task_started(T)
+    screen.observer.on_stdout(T, b"part")
+    screen.observer.on_stderr(T, b"why")
+    if end == "cancelled":
+        screen.observer.on_task_cancelled(T, SignaledInFlight(T, ExitStatus(0), StreamHashes(b"", b"")), 0.003)
+        last = b"[lib:t] ! cancelled in 3ms\n"
+    else:
+        screen.observer.on_task_errored(T, OutputDeclaredButNotProduced("/o"), 0.003)
+        last = "[lib:t] ✗ error: declared output /o was not produced\n".encode()
+    assert (screen.text("out"), screen.text("err")) == (out, err + last)
 
 
 def test_a_large_block_survives_its_way_through_a_file() -> None:

@@ -38,8 +38,13 @@ painted = Presenter(colour=True)
         (0.4129, "412ms"),
         (2.0, "2s 0ms"),
         (3.0071, "3s 7ms"),
+        (0.9999, "999ms"),
+        (59.9999, "59s 999ms"),
+        (60.0, "1m 0s"),
         (125.9, "2m 5s"),
-        (94_000.0, "26h 6m"),
+        (3599.9, "59m 59s"),
+        (3600.0, "1h 0m"),
+        (93_780.0, "26h 3m"),
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
@@ -74,6 +79,40 @@ def test_a_failure_with_colour_is_the_published_vector() -> None:
     line = painted.completed(FAIL, record("failed", ExitStatus(7)), 0.024)
     assert line == (
         "\x1b[1m\x1b[38;2;90;122;226m[lib:fail]\x1b[0m \x1b[31m✗ failed\x1b[0m in \x1b[2m24ms\x1b[0m (exit 7)\n"
+    )
+
+
+PAINTED_FAIL = "\x1b[1m\x1b[38;2;90;122;226m[lib:fail]\x1b[0m "
+PAINTED_DOWN = "\x1b[1m\x1b[38;2;203;90;226m[lib:down]\x1b[0m "
+
+
+def test_every_end_has_the_colours_of_the_table() -> None:
+    """EXEC-016, 03 §9.4: glyph and verb are painted, durations and causes dim, all else is plain."""
+    green, red, yellow, dim, plain_again = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
+    took = f"in {dim}3ms{plain_again}"
+    assert painted.completed(FAIL, record("succeeded", None), 0.003) == (
+        f"{PAINTED_FAIL}{green}◉ cached{plain_again} {took}\n"
+    )
+    assert painted.completed(FAIL, record("succeeded", ExitStatus(0)), 0.003) == (
+        f"{PAINTED_FAIL}{green}✓ done{plain_again} {took}\n"
+    )
+    assert painted.completed(FAIL, record("failed", ExitStatus(None, 9)), 0.003) == (
+        f"{PAINTED_FAIL}{red}✗ failed{plain_again} {took} (signal 9)\n"
+    )
+    assert painted.cancelled(DOWN, SignaledInFlight(DOWN, ExitStatus(0), STREAMS), 0.003) == (
+        f"{PAINTED_DOWN}{yellow}! cancelled{plain_again} {took}\n"
+    )
+    for line, why in (
+        (painted.cancelled(DOWN, RunCancelled(DOWN), None), "- cancelled|run cancelled"),
+        (painted.cancelled(DOWN, UpstreamCancelled(DOWN, FAIL), None), "- cancelled|upstream lib:fail cancelled"),
+        (painted.skipped(DOWN, SkipRecord(DOWN, UpstreamFailed(FAIL))), "- skipped|upstream lib:fail failed"),
+        (painted.skipped(DOWN, SkipRecord(DOWN, UpstreamErrored(FAIL))), "- skipped|upstream lib:fail errored"),
+        (painted.skipped(DOWN, SkipRecord(DOWN, RuntimeCycle())), "- skipped|in runtime cycle"),
+    ):
+        verb, _, cause = why.partition("|")
+        assert line == f"{PAINTED_DOWN}{yellow}{verb}{plain_again} ({dim}{cause}{plain_again})\n"
+    assert painted.errored(FAIL, OutputDeclaredButNotProduced("/o")) == (
+        f"{PAINTED_FAIL}{red}✗ error{plain_again}: declared output /o was not produced\n"
     )
 
 

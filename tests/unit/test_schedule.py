@@ -488,6 +488,11 @@ class TestExitCode:
         """EXEC-021, D13."""
         assert exit_code_for(outcome(Driver(graph("a")).start().hit("a")), signal) == code
 
+    def test_a_signal_wins_over_a_failure(self):
+        """EXEC-021; over a violation: see TestOverlap."""
+        driver = Driver(graph("a")).start().miss("a").end(failed(task_id("a")))
+        assert exit_code_for(outcome(driver), 2) == 130
+
     def test_an_empty_run_succeeds(self):
         """EXEC-021."""
         driver = Driver(graph()).start()

@@ -9,6 +9,8 @@ pub mod blobs;
 pub mod checkpoint;
 pub mod digest;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod glob;
 pub mod locks;
 pub mod process;

@@ -1,7 +1,7 @@
 //! The workspace's files as the specs see them: resolved in one walk, hashed, and each spec's inputs digested.
 
 mod memo;
-mod past;
+pub(crate) mod past;
 pub(crate) mod stamp;
 mod survey;
 pub mod walk;

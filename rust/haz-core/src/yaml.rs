@@ -131,7 +131,14 @@ pub fn parse(data: &[u8]) -> Result<Document, YamlError> {
         return Err(YamlError::new("the file is larger than 64 MiB", Place { line: 1, column: 1 }));
     }
     let text = decode(data)?;
-    Builder::default().build(text).map_err(|error| clamp(error, text))
+    let mut document = Builder::default().build(text).map_err(|error| clamp(error, text))?;
+    // What is missing at the end is placed on a line that does not exist, unless the text ends with a line break.
+    if !text.ends_with('\n') {
+        let end = end_of(text);
+        let places = document.nodes.iter_mut().flat_map(|node| [&mut node.start, &mut node.end]);
+        places.filter(|place| place.line > end.line).for_each(|place| *place = end);
+    }
+    Ok(document)
 }
 
 fn decode(data: &[u8]) -> Result<&str, YamlError> {
@@ -147,11 +154,17 @@ fn decode(data: &[u8]) -> Result<&str, YamlError> {
 
 /// The place after the last character of `text`.
 fn end_of(text: &str) -> Place {
+    end_of_line(text, u32::MAX)
+}
+
+/// The place after the last character of that line, or of the text where it has fewer.
+fn end_of_line(text: &str, line: u32) -> Place {
     let mut place = Place { line: 1, column: 1 };
     let mut previous = ' ';
     for character in text.chars() {
         match character {
             '\n' if previous == '\r' => {}
+            '\n' | '\r' if place.line == line => return place,
             '\n' | '\r' => place = Place { line: place.line.saturating_add(1), column: 1 },
             '\u{feff}' if place == (Place { line: 1, column: 1 }) => {}
             _ => place.column = place.column.saturating_add(1),
@@ -161,10 +174,11 @@ fn end_of(text: &str) -> Place {
     place
 }
 
-/// The scanner reports an unexpected end on a line that does not exist; point after the last character instead.
+/// The scanner reports an unexpected end on a line that does not exist, and counts some characters of a directive more
+/// than once; point after the last character instead.
 fn clamp(mut error: YamlError, text: &str) -> YamlError {
-    let end = end_of(text);
-    if error.place.line > end.line {
+    let end = end_of_line(text, error.place.line);
+    if error.place.line > end.line || error.place.column > end.column {
         error.place = end;
     }
     error
@@ -534,6 +548,21 @@ mod tests {
     fn an_alias_to_a_node_that_is_still_open_is_refused() {
         assert_eq!(error("x: &a [*a]").0, "an alias inside the node that it stands for");
         assert!(parse(b"x: *nowhere").is_err());
+    }
+
+    #[test]
+    fn an_error_in_a_directive_is_placed_in_its_line() {
+        let (_, line, column) = error("%/:e<s\u{f6ef}*\0");
+        assert!((line, column) <= (1, 10), "line {line}, column {column}");
+    }
+
+    #[test]
+    fn a_value_that_is_missing_at_the_end_is_placed_after_the_last_character() {
+        let document = parse(b"? key").unwrap();
+        let Value::Mapping(pairs) = &document.node(document.root()).value else { panic!("a mapping") };
+        let after = Place { line: 1, column: 6 };
+        let missing = document.node(pairs[0].1);
+        assert_eq!((&missing.value, missing.start, missing.end), (&Value::Null, after, after));
     }
 
     #[test]

@@ -89,6 +89,10 @@ impl Processes {
         py.detach(|| self.inner.end(token, signum)).map_err(|error| signal_error(signum, &error))
     }
 
+    fn members(&self, py: Python<'_>, token: u64) -> Vec<i32> {
+        py.detach(|| self.inner.members(token))
+    }
+
     fn dismiss(&self, py: Python<'_>, token: u64, signum: i32) -> usize {
         py.detach(|| self.inner.dismiss(token, signum))
     }

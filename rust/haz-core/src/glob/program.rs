@@ -25,8 +25,11 @@ enum Tail {
 impl Glob {
     /// Compile the tokens of an anchored pattern, the leading `/` left out.
     pub(super) fn new(tokens: &[Token]) -> Self {
-        let plain = tokens.iter().take_while(|token| matches!(token, Token::Character(_))).count();
-        let slash = tokens[..plain].iter().rposition(|token| *token == Token::Character(SLASH));
+        // A segment that an escaped slash makes empty is none that a path could have: it is left to the program.
+        let empty = (0..tokens.len()).find(|at| tokens[at.saturating_sub(1)..=*at].iter().all(is_slash));
+        let literal = tokens.iter().take_while(|token| matches!(token, Token::Character(_))).count();
+        let plain = empty.map_or(literal, |at| literal.min(at));
+        let slash = tokens[..plain].iter().rposition(is_slash);
         let (head, rest) = tokens.split_at(slash.map_or(0, |at| at + 1));
         let prefix = encode(head.iter().filter_map(character)).into_boxed_slice();
         let tail = match rest {
@@ -72,6 +75,10 @@ impl Glob {
             Tail::Program(program) => program.run(rest).covers,
         }
     }
+}
+
+fn is_slash(token: &Token) -> bool {
+    *token == Token::Character(SLASH)
 }
 
 fn character(token: &Token) -> Option<u32> {

@@ -99,6 +99,20 @@ fn classes_follow_their_rules() {
 }
 
 #[test]
+fn an_escaped_slash_is_a_slash_and_an_empty_segment_matches_nothing() {
+    for (pattern, path, expected) in [
+        ("/a\\/b*", "/a/bc", true),
+        ("/\\/b*", "/bc", false),
+        ("/\\/b*", "/xbc", false),
+        ("/\\/**/*b", "/xb", false),
+        ("/a/\\/b*", "/a/bc", false),
+        ("/a/\\/b*", "/a/xbc", false),
+    ] {
+        assert_eq!(matches(pattern, path), expected, "{pattern} on {path}");
+    }
+}
+
+#[test]
 fn plain_text_and_globs_are_told_apart() {
     // PATH-008
     for text in ["a}", "a]", "!a", "^a", "a,b", "~/x", "$VAR"] {

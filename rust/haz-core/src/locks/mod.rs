@@ -29,15 +29,8 @@ use changes::Changes;
 const FILE: &str = "held";
 /// How many pids the file has room for, four bytes each. Two locks may share a place: pids are for people only.
 const PIDS: u64 = 1 << 14;
-#[cfg(target_os = "linux")]
 const SET: c_int = libc::F_OFD_SETLK;
-#[cfg(target_os = "linux")]
 const SET_OR_WAIT: c_int = libc::F_OFD_SETLKW;
-// `sys/fcntl.h` has them, the crate does not.
-#[cfg(target_vendor = "apple")]
-const SET: c_int = 90;
-#[cfg(target_vendor = "apple")]
-const SET_OR_WAIT: c_int = 91;
 /// Numbers the waits of the process.
 static WAITERS: AtomicU64 = AtomicU64::new(0);
 /// A thread that blocks in one system call needs no more.
@@ -92,7 +85,7 @@ impl Drop for Lock {
             let _ = self.file.write_all_at(&[0; 4], self.place.pid());
         }
         // Closing is not enough: a child between fork and exec has a copy of the descriptor.
-        let _ = self.place.set(&self.file, SET, libc::F_UNLCK);
+        let _ = self.place.set(&self.file, SET, c_int::from(libc::F_UNLCK));
     }
 }
 
@@ -252,7 +245,7 @@ fn wait(mut file: File, path: &Path, place: Place, exclusive: bool) -> io::Resul
 }
 
 fn kind(exclusive: bool) -> c_int {
-    // One of them is a C short on some systems.
+    // They are C shorts on macOS.
     if exclusive { c_int::from(libc::F_WRLCK) } else { c_int::from(libc::F_RDLCK) }
 }
 

@@ -237,6 +237,20 @@ impl Processes {
         told
     }
 
+    /// The living processes of a child besides its leader, until its `exit`. Linux; elsewhere nothing is found.
+    pub fn members(&self, token: u64) -> Vec<libc::pid_t> {
+        #[cfg(target_os = "linux")]
+        {
+            let running = lock(&self.shared.groups).running_with_leader(token);
+            running.map_or_else(Vec::new, |(id, pid)| orphans::pids(pid, self.marks.map(|marks| marks.of(id))))
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = token;
+            Vec::new()
+        }
+    }
+
     /// Signal each of [`descendants`]; returns how many live. Unless none does, `gone` is told when the last one ended.
     pub fn dismiss(&self, token: u64, signal: i32) -> usize {
         #[cfg(target_os = "linux")]

@@ -196,6 +196,11 @@ pub(super) fn members(leader: libc::pid_t, mark: Option<u64>) -> Vec<Row> {
     table.into_iter().filter(|row| row.pid != leader && !row.ended && is_member(row)).collect()
 }
 
+/// The numbers of those `members`.
+pub(super) fn pids(leader: libc::pid_t, mark: Option<u64>) -> Vec<libc::pid_t> {
+    members(leader, mark).iter().map(Row::pid).collect()
+}
+
 /// Signal the members that left the group. An error when one of the child's processes does not let itself be signalled.
 pub(super) fn signal_members(leader: libc::pid_t, mark: Option<u64>, signal: i32) -> Result<(), SignalError> {
     let mut signalled = HashSet::new();

@@ -132,6 +132,7 @@ pub(super) struct Reactor {
     /// Who wants to know when nothing lives any more.
     #[cfg(target_os = "linux")]
     dismissed: Option<u64>,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "strays are looked for on Linux only"))]
     marks: Option<Marks>,
 }
 

@@ -162,6 +162,7 @@ impl Drop for Slot {
 struct Duty {
     lifeline: RawFd,
     descriptor_limit: libc::c_int,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "elsewhere there are only groups"))]
     marks: Option<Marks>,
     groups: *const AtomicI32,
     /// Where our arguments and our environment lie.

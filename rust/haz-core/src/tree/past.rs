@@ -71,7 +71,7 @@ impl Past {
         fs::read(file).ok().and_then(|bytes| Self::decode(bytes, algorithm, now)).unwrap_or_default()
     }
 
-    fn decode(bytes: Vec<u8>, algorithm: Algorithm, now: i128) -> Option<Self> {
+    pub(crate) fn decode(bytes: Vec<u8>, algorithm: Algorithm, now: i128) -> Option<Self> {
         let body = bytes.len().checked_sub(TRAILER).filter(|body| *body >= HEADER)?;
         let written = i128::from(i64::from_le_bytes(bytes[16..24].try_into().ok()?));
         let rows = usize::try_from(u64::from_le_bytes(bytes[24..32].try_into().ok()?)).ok()?;
