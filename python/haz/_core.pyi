@@ -25,6 +25,8 @@ __all__ = [
     "Queue",
     "Tree",
     "check_pattern",
+    "compress",
+    "decompress",
     "deliver_signals",
     "digest_bytes",
     "digest_files",
@@ -46,10 +48,17 @@ def digest_files(paths: Sequence[str], algorithm: str = "blake3") -> list[bytes 
     A file that cannot be read, or is no regular file, yields its error.
     """
 
-def publish(path: str, data: bytes) -> None:
+def compress(data: bytes) -> bytes:
+    """One zstd frame with these bytes."""
+
+def decompress(frame: bytes, size: int) -> bytes:
+    """The content of a frame that must have exactly `size` bytes, else `ValueError`. Never holds more than that."""
+
+def publish(path: str, data: bytes, clear: bool = False) -> None:
     """Write `data` to a unique sibling of `path` and rename it there: readers see the old file or the whole new one.
 
-    Missing parent directories are created. Not fsynced: a manifest lost or torn by power failure is a miss.
+    Missing parent directories are created. With `clear` a directory at `path`, or a file in the place of its parent, is
+    removed. Not fsynced: a manifest lost or torn by power failure is a miss.
     """
 
 def json_loads(data: bytes) -> Any:

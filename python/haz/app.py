@@ -105,8 +105,14 @@ def examine(directory: str) -> Examination:
 
 
 def cache_directory(workspace: Workspace) -> str:
+    """Return where results are kept: as the user says with `HAZ_CACHE_DIR`, else as the workspace says."""
+    own = os.environ.get("HAZ_CACHE_DIR", "")
+    if own:
+        return os.path.abspath(os.path.expanduser(own))
     configured = workspace.settings.cache_dir
-    return f"{workspace.root}/.haz/cache" if configured is None else os.path.join(workspace.root, configured)
+    if configured is None:
+        return f"{workspace.root}/.haz/cache"
+    return os.path.expanduser(configured) if configured.startswith("~/") else workspace.root + configured
 
 
 def execute(
@@ -194,7 +200,7 @@ def run_context(
         input_specs=input_specs,
         output_specs=output_specs,
         processes=processes,
-        store=Store(cache, algorithm, blobs),
+        store=Store(cache, algorithm, blobs, compressed=workspace.settings.cache_compression == "zstd"),
         observer=observer,
         ledger=Ledger(workspace.root),
         host=host,

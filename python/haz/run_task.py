@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from haz._core import Finished, Inputs, PatternSet
     from haz.cache.produced import File, Ledger
     from haz.events import RunObserver
-    from haz.model import RunState, TaskId, TaskSpec
+    from haz.model import RunState, TaskId, TaskRun, TaskSpec
     from haz.ports import Events, Files, Locks, Processes, Store
     from haz.supervise import Supervision
 
@@ -262,10 +262,18 @@ def child_environment(spec: TaskSpec, host: Mapping[str, str]) -> list[tuple[str
     return sorted(values.items())
 
 
-def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, child: Supervision) -> Phase:
+def run_fresh(
+    ctx: RunContext,
+    task: TaskId,
+    token: int,
+    lookup: TaskLookup,
+    child: Supervision,
+    earlier: Sequence[TaskRun] = (),
+) -> Phase:
     """EXEC-007 step 3: one attempt, from spawn to store. Raises the other variants of `RunTaskError`.
 
-    `child` is the supervision of the attempt; whoever drives this performs its commands.
+    `child` is the supervision of the attempt; whoever drives this performs its commands. `earlier` are the attempts that
+    failed before this one.
     """
     spec, ledger = lookup.spec, _ledger_of(ctx, task)
     # At once, and not by an event: a task that waits here could be cancelled before it has a process.
@@ -284,13 +292,13 @@ def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, chi
             break
     finished: Finished = payload
     if ledger is None:
-        return (yield from _conclude(ctx, task, token, lookup, child, finished, started))[0]
+        return (yield from _conclude(ctx, task, token, lookup, child, finished, started, earlier))[0]
     # A failed attempt has made files too.
     after = yield from _survey(ctx, task, token)
     files = made_by_run(ledger.read(task), before, after)
     mark = ""
     try:
-        record, mark = yield from _conclude(ctx, task, token, lookup, child, finished, started)
+        record, mark = yield from _conclude(ctx, task, token, lookup, child, finished, started, earlier)
     finally:
         _note(ctx, task, Produced(mark, files))
     return record
@@ -304,6 +312,7 @@ def _conclude(
     child: Supervision,
     finished: Finished,
     started: float,
+    earlier: Sequence[TaskRun],
 ) -> Generator[None, tuple[str, Any], tuple[CompletedRecord, str]]:
     """Judge an attempt that has ended and keep what it made. Returns its record, and the mark of the stored entry."""
     if finished.error is not None:
@@ -327,13 +336,19 @@ def _conclude(
         return CompletedRecord(task, "fresh_run", "failed", status, streams, key=lookup.key), ""
 
     duration = int((time.monotonic() - started) * 1000)
-    outputs, mark = yield from _keep(ctx, task, token, lookup, finished, duration)
+    outputs, mark = yield from _keep(ctx, task, token, lookup, finished, duration, earlier)
     finished.close()
     return CompletedRecord(task, "fresh_run", "succeeded", status, streams, outputs, key=lookup.key), mark
 
 
 def _keep(
-    ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, finished: Finished, duration: int
+    ctx: RunContext,
+    task: TaskId,
+    token: int,
+    lookup: TaskLookup,
+    finished: Finished,
+    duration: int,
+    earlier: Sequence[TaskRun],
 ) -> Generator[None, tuple[str, Any], tuple[tuple[str, ...], str]]:
     """Resolve the outputs of a success and store it. Store trouble is a warning (D5).
 
@@ -341,6 +356,10 @@ def _keep(
     """
     spec = lookup.spec
     storing = ctx.writes_cache(spec)
+    if storing and earlier and not (spec.retries and spec.retries.cache):
+        reason = f"it took {len(earlier) + 1} attempts (`retries: {{cache: true}}` stores such a result)"
+        ctx.observer.on_warning(task, f"the result was not stored: {reason}")
+        storing = False
     if not storing and not spec.outputs:
         return (), ""
     if not storing:
@@ -376,6 +395,7 @@ def _keep(
         stderr=Blob(*finished.stderr),
         outputs=rows,
         parts=explain_parts(lookup.sections, ctx.algorithm),
+        attempts=tuple(earlier),
     )
     try:
         ctx.store.publish(manifest)

@@ -2,7 +2,7 @@
 
 ```
 <cache>/CACHEDIR.TAG                          backup tools leave the cache alone
-<cache>/blobs-v1/<algorithm>/<kk>/<digest>    one file per distinct content: outputs and streams
+<cache>/blobs-v1/<algorithm>/<kk>/<digest>    one file per distinct content: outputs and streams; `.zst` when compressed
 <cache>/entries-v1/<algorithm>/<kk>/<key>     one manifest per cache key, published by one rename
 <cache>/stat-v1/<algorithm>                   digests of files by what `stat` says; the core knows what is in it
 ```
@@ -27,7 +27,7 @@ SPILL = "spill"
 LOCKS = ".haz/locks/v1"
 PRODUCED = ".haz/state/produced-v1"
 PRODUCED_MAGIC = b"haz-produced 1 "
-MANIFEST_MAGIC = b"haz-manifest 1 "
+MANIFEST_MAGIC = b"haz-manifest 2 "
 
 CACHEDIR_TAG = "CACHEDIR.TAG"
 CACHEDIR_TAG_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# This directory is a cache of haz.\n"

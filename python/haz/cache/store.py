@@ -8,7 +8,7 @@ import time
 from haz import _core
 from haz._record import Record
 from haz.cache import formats
-from haz.cache.manifest import Blob, FileRow, LinkRow, Manifest, ManifestError, decode, encode
+from haz.cache.manifest import Blob, DirectoryRow, FileRow, LinkRow, Manifest, ManifestError, decode, encode
 from haz.errors import FileSystemError, StoreError
 
 TYPE_CHECKING = False
@@ -17,10 +17,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from haz._core import Blobs, Finished, PatternSet
+    from haz.cache.manifest import Row
 
 REPLAY_CHUNK = 1 << 20
 # Seconds; see `_note_use`.
 USE_RESOLUTION = 86_400
+# Bytes.
+MAX_ENTRY = 1 << 28
+ROWS: dict[str, type[FileRow | LinkRow | DirectoryRow]] = {
+    "file": FileRow,
+    "symlink": LinkRow,
+    "directory": DirectoryRow,
+}
 
 
 class Hit(Record):
@@ -41,25 +49,23 @@ class Miss(Record):
 class Store:
     """One cache directory under one hash function. `cache` is its absolute path; it is created by the first store."""
 
-    def __init__(self, cache: str, algorithm: str, blobs: Blobs) -> None:
+    def __init__(self, cache: str, algorithm: str, blobs: Blobs, *, compressed: bool = False) -> None:
         self.cache = cache
         self.algorithm = algorithm
         self._blobs = blobs
+        self._compressed = compressed
         self._tagged = False
 
     def lookup(self, key: bytes) -> Hit | Miss:
         """CACHE-014..016: every defect is a miss, and nothing is written."""
         path = formats.entry_path(self.cache, self.algorithm, key)
         try:
-            with open(path, "rb", buffering=0) as file:
-                used_at = os.fstat(file.fileno()).st_mtime
-                data = file.read()
+            data, used_at = read_entry(path)
+            manifest = decode(data, key, self.algorithm)
         except FileNotFoundError:
             return Miss(key, "no entry")
         except OSError as error:
-            return Miss(key, "no entry" if isinstance(error, IsADirectoryError) else "unreadable entry", str(error))
-        try:
-            manifest = decode(data, key, self.algorithm)
+            return Miss(key, "unreadable entry", str(error))
         except ManifestError as error:
             return Miss(key, error.label, str(error))
         if not self._blobs.present(manifest.blobs):
@@ -72,12 +78,7 @@ class Store:
         """Submit the restore of a hit, and the removal of what it replaces; see `_core.Blobs.restore` for the event."""
         manifest = hit.manifest
         self._note_use(hit)
-        rows: list[tuple[Any, ...]] = [
-            ("file", row.path, row.digest, row.size, row.mode)
-            if isinstance(row, FileRow)
-            else ("symlink", row.path, row.target)
-            for row in manifest.outputs
-        ]
+        rows = [core_row(row) for row in manifest.outputs]
         streams = [(manifest.stdout.digest, manifest.stdout.size), (manifest.stderr.digest, manifest.stderr.size)]
         self._blobs.restore(token, rows, streams, leftovers, directories)
 
@@ -106,10 +107,11 @@ class Store:
 
     def publish(self, manifest: Manifest) -> None:
         """Make the entry visible by one rename; the last of several stores of a key wins. Raises `StoreError`."""
+        path = formats.entry_path(self.cache, self.algorithm, manifest.key)
         try:
             if not self._tagged:
                 self._tag()
-            _core.publish(formats.entry_path(self.cache, self.algorithm, manifest.key), encode(manifest))
+            _core.publish(path, encode(manifest, compressed=self._compressed), clear=True)
         except (FileSystemError, OSError, TypeError, ValueError) as error:
             raise StoreError(str(error)) from error
 
@@ -120,6 +122,37 @@ class Store:
         self._tagged = True
 
 
-def output_rows(rows: list[tuple[Any, ...]]) -> tuple[FileRow | LinkRow, ...]:
+def read_entry(path: str) -> tuple[bytes, float]:
+    """Return the bytes of a manifest and when it was last used. Raises `OSError`, `ManifestError`."""
+    # A FIFO in the place of an entry has nobody at its other end.
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(number)
+        if status.st_mode & 0o170000 != 0o100000:
+            raise ManifestError("corrupt entry", "it is not a regular file")
+        if status.st_size > MAX_ENTRY:
+            raise ManifestError("corrupt entry", "it is too large for a manifest")
+        # One byte more than it has tells whether it ends there.
+        data = os.read(number, status.st_size + 1)
+        while len(data) < status.st_size:
+            more = os.read(number, status.st_size - len(data))
+            if not more:
+                break
+            data += more
+        return data, status.st_mtime
+    finally:
+        os.close(number)
+
+
+def output_rows(rows: list[tuple[Any, ...]]) -> tuple[Row, ...]:
     """Make the rows of a `collected` event records."""
-    return tuple(FileRow(*row[1:]) if row[0] == "file" else LinkRow(*row[1:]) for row in rows)
+    return tuple(ROWS[row[0]](*row[1:]) for row in rows)
+
+
+def core_row(row: Row) -> tuple[Any, ...]:
+    """Return the row as `_core.Blobs.restore` takes it."""
+    if isinstance(row, FileRow):
+        return ("file", row.path, row.digest, row.size, row.mode)
+    if isinstance(row, LinkRow):
+        return ("symlink", row.path, row.target)
+    return ("directory", row.path)

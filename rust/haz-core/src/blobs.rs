@@ -23,7 +23,7 @@ pub use collect::{CollectError, CollectKind};
 pub use restore::{Leftovers, Restored};
 pub use row::Row;
 pub(crate) use stage::sweep;
-pub use stage::{PREFIX, publish};
+pub use stage::{InTheWay, PREFIX, publish};
 use stage::{Staged, make_directory, reflink};
 
 /// From this size on (bytes) sharing blocks is worth a system call.

@@ -6,6 +6,7 @@
 compile_error!("haz needs process groups, signals and POSIX file systems: on Windows, build it in WSL");
 
 pub mod blobs;
+pub mod compress;
 pub mod digest;
 pub mod error;
 pub mod glob;

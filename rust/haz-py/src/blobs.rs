@@ -9,7 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use haz_core::blobs::{self, CollectError, Leftovers, Row};
+use haz_core::blobs::{self, CollectError, InTheWay, Leftovers, Row};
 use haz_core::tree::State;
 
 use crate::digest::algorithm_of;
@@ -126,6 +126,7 @@ fn python_rows<'py>(py: Python<'py>, rows: &[Row]) -> PyResult<Bound<'py, PyList
                 list.append(("file", path, PyBytes::new(py, digest), *size, *mode))?;
             }
             Row::Symlink { target, .. } => list.append(("symlink", path, OsStr::from_bytes(target)))?,
+            Row::Directory { .. } => list.append(("directory", path))?,
         }
     }
     Ok(list)
@@ -151,19 +152,43 @@ fn row_of(row: &Bound<'_, PyTuple>) -> PyResult<Row> {
             let (_, path, target): (String, OsString, OsString) = row.extract()?;
             Ok(Row::Symlink { path: path.into_vec(), target: target.into_vec() })
         }
+        "directory" => {
+            let (_, path): (String, OsString) = row.extract()?;
+            Ok(Row::Directory { path: path.into_vec() })
+        }
         other => Err(PyValueError::new_err(format!("unknown kind of row {other:?}"))),
     }
 }
 
 /// Write `data` to a unique sibling of `path` and rename it there.
 #[pyfunction]
+#[pyo3(signature = (path, data, clear=false))]
 #[allow(clippy::needless_pass_by_value)]
-fn publish(py: Python<'_>, path: PathBuf, data: &[u8]) -> PyResult<()> {
-    py.detach(|| blobs::publish(&path, data)).map_err(|error| file_system_error(&error))
+fn publish(py: Python<'_>, path: PathBuf, data: &[u8], clear: bool) -> PyResult<()> {
+    let in_the_way = if clear { InTheWay::Clear } else { InTheWay::Keep };
+    py.detach(|| blobs::publish(&path, data, in_the_way)).map_err(|error| file_system_error(&error))
+}
+
+/// One zstd frame with these bytes.
+#[pyfunction]
+fn compress<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let frame = py.detach(|| haz_core::compress::compress(data))?;
+    Ok(PyBytes::new(py, &frame))
+}
+
+/// The content of a frame that must have exactly `size` bytes.
+#[pyfunction]
+fn decompress<'py>(py: Python<'py>, frame: &[u8], size: usize) -> PyResult<Bound<'py, PyBytes>> {
+    let content = py
+        .detach(|| haz_core::compress::decompress(frame, size))
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(PyBytes::new(py, &content))
 }
 
 /// Add this file's functions and classes to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(publish, module)?)?;
+    module.add_function(wrap_pyfunction!(compress, module)?)?;
+    module.add_function(wrap_pyfunction!(decompress, module)?)?;
     module.add_class::<Blobs>()
 }

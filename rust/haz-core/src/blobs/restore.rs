@@ -89,9 +89,11 @@ impl Blobs {
         let stale = rows.iter().zip(places).filter(|(_, place)| *place == Place::Stale);
         let stale: Vec<&Row> = stale.map(|(row, _)| row).collect();
         let mut made = self.make_parents(&stale)?;
-        let staged: Result<Vec<Staged>, String> = stale.par_iter().map(|row| self.stage_row(row)).collect();
+        let staged: Result<Vec<Option<Staged>>, String> = stale.par_iter().map(|row| self.stage_row(row)).collect();
         for (row, staged) in stale.iter().zip(staged?) {
-            staged.rename(&self.on_disk(row.path()))?;
+            if let Some(staged) = staged {
+                staged.rename(&self.on_disk(row.path()))?;
+            }
         }
         made.0.clear();
         let paths: Vec<PathBuf> = stale.iter().map(|row| self.on_disk(row.path())).collect();
@@ -142,9 +144,12 @@ impl Blobs {
                 return refuse(row.path(), "it is listed twice");
             }
         }
+        let directories: BTreeSet<&[u8]> =
+            rows.iter().filter(|row| matches!(row, Row::Directory { .. })).map(Row::path).collect();
         for path in &paths {
             let slashes = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
-            if let Some((at, _)) = slashes.into_iter().find(|(at, _)| paths.contains(&path[..*at])) {
+            let is_file = |at: usize| paths.contains(&path[..at]) && !directories.contains(&path[..at]);
+            if let Some((at, _)) = slashes.into_iter().find(|(at, _)| is_file(*at)) {
                 return refuse(path, &format!("{} is listed as a file", path[..at].escape_ascii()));
             }
         }
@@ -199,10 +204,13 @@ impl Blobs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::Stale),
             Err(error) => return Err(FsError::new("examine", path, error).into()),
         };
-        if found.is_dir() {
-            return Err(format!("cannot restore {}: a directory is in its place", path.display()));
+        let is_directory = matches!(row, Row::Directory { .. });
+        if found.is_dir() != is_directory {
+            let what = if is_directory { "something else than a directory" } else { "a directory" };
+            return Err(format!("cannot restore {}: {what} is in its place", path.display()));
         }
         let is_stale = match row {
+            Row::Directory { .. } => return Ok(Place::Right),
             Row::Symlink { target, .. } => {
                 !found.is_symlink()
                     || fs::read_link(&path).ok().is_none_or(|link| link.as_os_str().as_bytes() != target)
@@ -242,7 +250,9 @@ impl Blobs {
 
     fn make_parents(&self, rows: &[&Row]) -> Result<NewDirectories, String> {
         let mut made = NewDirectories::default();
-        for parent in parents(rows.iter().map(|row| row.path())) {
+        let mut wanted = parents(rows.iter().map(|row| row.path()));
+        wanted.extend(rows.iter().filter(|row| matches!(row, Row::Directory { .. })).map(|row| row.path()));
+        for parent in wanted {
             let path = self.on_disk(parent);
             match fs::create_dir(&path) {
                 Ok(()) => made.0.push(path),
@@ -253,11 +263,12 @@ impl Blobs {
         Ok(made)
     }
 
-    fn stage_row(&self, row: &Row) -> Result<Staged, String> {
+    fn stage_row(&self, row: &Row) -> Result<Option<Staged>, String> {
         let path = self.on_disk(row.path());
         let directory = path.parent().unwrap_or(&self.root);
         let (digest, size, mode) = match row {
-            Row::Symlink { target, .. } => return Ok(Staged::link(directory, target)?),
+            Row::Symlink { target, .. } => return Ok(Some(Staged::link(directory, target)?)),
+            Row::Directory { .. } => return Ok(None),
             Row::File { digest, size, mode, .. } => (digest, *size, *mode),
         };
         let (blob, found) = self.open(digest)?;
@@ -266,7 +277,7 @@ impl Blobs {
         self.judge(digest, size, &actual, copied)?;
         copy.set_permissions(Permissions::from_mode(mode))
             .map_err(|error| FsError::new("set the mode of", &path, error))?;
-        Ok(staged)
+        Ok(Some(staged))
     }
 }
 

@@ -26,13 +26,18 @@ pub enum Row {
         /// What it says.
         target: Vec<u8>,
     },
+    /// A directory that an output names, or that has nothing in it.
+    Directory {
+        /// Where it belongs.
+        path: Vec<u8>,
+    },
 }
 
 impl Row {
     /// The workspace path.
     pub fn path(&self) -> &[u8] {
         match self {
-            Self::File { path, .. } | Self::Symlink { path, .. } => path,
+            Self::File { path, .. } | Self::Symlink { path, .. } | Self::Directory { path } => path,
         }
     }
 
@@ -44,7 +49,7 @@ impl Row {
         check_path(self.path())?;
         match self {
             Self::File { mode, .. } if *mode > 0o7777 => Err("its mode has more than permission bits"),
-            Self::File { .. } => Ok(()),
+            Self::File { .. } | Self::Directory { .. } => Ok(()),
             Self::Symlink { path, target } => check_target(path, target, root),
         }
     }

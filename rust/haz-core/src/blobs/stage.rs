@@ -55,6 +55,35 @@ impl Staged {
     }
 }
 
+impl Staged {
+    /// Rename to `target`, replacing what is there, and be it a directory: only ours belong where this is used.
+    pub(super) fn replace(mut self, target: &Path) -> Result<(), FsError> {
+        let Some(path) = self.path.clone() else { return Ok(()) };
+        let is_directory = |error: &io::Error| {
+            let kinds = [io::ErrorKind::IsADirectory, io::ErrorKind::DirectoryNotEmpty, io::ErrorKind::AlreadyExists];
+            kinds.contains(&error.kind())
+        };
+        let renamed = match fs::rename(&path, target) {
+            Err(error) if is_directory(&error) => {
+                // Out of the way first: many may clear the same place at once.
+                let aside = path.with_file_name(unique_name());
+                match fs::rename(target, &aside) {
+                    Ok(()) => drop(fs::remove_dir_all(&aside)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => {
+                        return Err(FsError::new("move what is in the way of a new file from", target, error));
+                    }
+                }
+                fs::rename(&path, target)
+            }
+            other => other,
+        };
+        renamed.map_err(|error| FsError::new("rename a new file to", target, error))?;
+        self.path = None;
+        Ok(())
+    }
+}
+
 impl Drop for Staged {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
@@ -100,22 +129,46 @@ pub(super) fn make_directory(path: &Path) -> Result<(), FsError> {
     fs::create_dir_all(path).map_err(|error| FsError::new("create directory", path, error))
 }
 
+/// What a publication does with a directory in its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InTheWay {
+    /// Leave it, and fail.
+    Keep,
+    /// Remove it: nothing but ours belongs there.
+    Clear,
+}
+
 /// Write `data` to a unique sibling of `path` and rename it there. Missing parent directories are created; not fsynced.
 ///
 /// # Errors
 /// The step that failed.
-pub fn publish(path: &Path, data: &[u8]) -> Result<(), FsError> {
+pub fn publish(path: &Path, data: &[u8], in_the_way: InTheWay) -> Result<(), FsError> {
     let parent = path.parent().unwrap_or(Path::new(""));
-    let staged = match Staged::file(parent, 0o666) {
-        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
-            make_directory(parent)?;
-            Staged::file(parent, 0o666)
+    let make = || Staged::file(parent, 0o666);
+    let staged = match make() {
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => make_directory(parent).and_then(|()| make()),
+        Err(error) if error.source.kind() == io::ErrorKind::NotADirectory && in_the_way == InTheWay::Clear => {
+            make_shard(parent).and_then(|()| make())
         }
         other => other,
     };
     let (staged, mut file) = staged?;
     file.write_all(data).map_err(|error| FsError::new("write", path, error))?;
-    staged.rename(path)
+    match in_the_way {
+        InTheWay::Keep => staged.rename(path),
+        InTheWay::Clear => staged.replace(path),
+    }
+}
+
+/// Create a directory of the store, in the place of whatever else may be there.
+pub(super) fn make_shard(path: &Path) -> Result<(), FsError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_dir() => {
+            fs::remove_file(path).map_err(|error| FsError::new("remove what is no directory", path, error))?;
+        }
+        _ => {}
+    }
+    make_directory(path)
 }
 
 /// Make `copy` share the blocks of `original`, where the file system can.

@@ -294,10 +294,10 @@ fn what_a_killed_process_left_is_swept_when_nobody_can_need_it() {
 fn a_published_file_is_replaced_whole() {
     let space = Space::new();
     let path = space.path("new/deep/manifest");
-    publish(&path, b"one").unwrap();
-    publish(&path, b"two").unwrap();
+    publish(&path, b"one", InTheWay::Keep).unwrap();
+    publish(&path, b"two", InTheWay::Keep).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"two");
-    assert!(publish(&space.path("new"), b"").is_err(), "a directory");
+    assert!(publish(&space.path("new"), b"", InTheWay::Keep).is_err(), "a directory");
     assert!(space.leftovers().is_empty());
 }
 
