@@ -184,12 +184,16 @@ def run_context(
     options: RunOptions,
 ) -> RunContext:
     """Build the adapters of a run of the tasks of `graph`, and evaluate the tools that their keys name."""
-    cache, algorithm = cache_directory(workspace), workspace.settings.hash
+    settings = workspace.settings
+    cache, algorithm = cache_directory(workspace), settings.hash
     host = host_environment()
     patterns, input_specs, output_specs = patterns_of(graph.specs)
     remembered = formats.stat_cache(cache, algorithm) if options.stat_cache else None
     files = _core.Tree(queue, workspace.root, algorithm, patterns, stat_cache=remembered)
-    blobs = _core.Blobs(queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files)
+    compressed, own_path = settings.cache_compression == "zstd", settings.cache_paths == "warn"
+    blobs = _core.Blobs(
+        queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files, compressed, own_path
+    )
     environments = {task: child_environment(spec, host) for task, spec in graph.specs.items() if spec.tools}
     return RunContext(
         root=workspace.root,
@@ -200,7 +204,7 @@ def run_context(
         input_specs=input_specs,
         output_specs=output_specs,
         processes=processes,
-        store=Store(cache, algorithm, blobs, compressed=workspace.settings.cache_compression == "zstd"),
+        store=Store(cache, algorithm, blobs, compressed=compressed),
         observer=observer,
         ledger=Ledger(workspace.root),
         host=host,

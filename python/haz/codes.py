@@ -574,14 +574,6 @@ CODES: dict[str, Code] = {
         "warning",
         "check",
     ),
-    "haz::chk::012": Code(
-        "an output that is a directory",
-        "Outputs are files. A pattern names all files below a directory.",
-        {**_task(f"{_RUN}\ncache: false\noutputs: [dist]"), "lib/dist/": ""},
-        {**_task(f'{_RUN}\ncache: false\noutputs: ["dist/**"]'), "lib/dist/": ""},
-        "warning",
-        "check",
-    ),
 }
 
 

@@ -13,7 +13,7 @@ import time
 from haz import _core
 from haz._record import Record
 from haz.cache.key import Section, key_of, sections
-from haz.cache.manifest import Blob, Manifest, explain_parts
+from haz.cache.manifest import Blob, DirectoryRow, Manifest, explain_parts
 from haz.cache.produced import (
     NOTHING,
     Produced,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from haz._core import Finished, Inputs, PatternSet
+    from haz.cache.manifest import Row
     from haz.cache.produced import File, Ledger
     from haz.events import RunObserver
     from haz.model import RunState, TaskId, TaskRun, TaskSpec
@@ -63,6 +64,16 @@ if TYPE_CHECKING:
 
     CachePolicy = Literal["read-write", "read", "write", "off"]
     Phase = Generator[None, tuple[str, Any], CompletedRecord]
+
+
+OWN_PATH = (
+    "the output {} holds the absolute path of this workspace, so the stored result is not right in another one "
+    "(`cache: {{paths: allow}}` silences this)"
+)
+OTHER_RESULT = (
+    "another run had stored a different result for the same inputs ({}): the task is not deterministic, or reads more "
+    "than it declares"
+)
 
 
 class RunContext(Record):
@@ -180,7 +191,7 @@ def raise_input_error(inputs: Inputs) -> None:
 def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Phase:
     """EXEC-007 step 2: outputs in place, streams replayed (EXEC-017). Raises `RestoreFailed`, with nothing replayed."""
     manifest, ledger = hit.manifest, _ledger_of(ctx, task)
-    paths = tuple(row.path for row in manifest.outputs)
+    paths = files_of(manifest.outputs)
     known, before = NOTHING, None
     leftovers: list[File] = []
     if ledger is not None and not ledger.lies_there(task, mark_of(manifest)):
@@ -189,7 +200,8 @@ def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Pha
         leftovers = _leftovers(ctx, task, known, set(paths))
     spec = ctx.specs[task]
     directories = emptied_directories(spec.outputs, spec.root, [file[0] for file in leftovers])
-    ctx.store.restore(token, hit, leftovers, directories)
+    patterns = ctx.patterns if spec.clean else None
+    ctx.store.restore(token, hit, leftovers, directories, patterns, ctx.output_specs[task])
     _, payload = yield
     if isinstance(payload, str):
         raise RestoreFailed(RestoreError(payload))
@@ -365,13 +377,18 @@ def _keep(
     if not storing:
         return (yield from _resolve_outputs(ctx, task, token)), ""
     ctx.store.collect(token, ctx.patterns, ctx.output_specs[task], finished)
-    _, payload = yield
+    kind, payload = yield
+    own_path = None
+    if kind == "own_path":
+        own_path = payload
+        kind, payload = yield
     if isinstance(payload, tuple):
         raise_output_error(payload)
-        ctx.observer.on_warning(task, f"the result was not stored: {payload[2]}")
-        return tuple(row[1] for row in payload[3]), ""
+        path = f"{payload[1]} " if payload[2].startswith("cannot be restored") else ""
+        ctx.observer.on_warning(task, f"the result was not stored: {path}{payload[2]}")
+        return files_of(output_rows(payload[3])), ""
     rows = output_rows(payload)
-    paths = tuple(row.path for row in rows)
+    paths = files_of(rows)
     for path in paths:
         if not path.startswith("/") or "//" in path or any(part in (".", "..") for part in path.split("/")):
             raise MaterialisedOutputPathInvalid(path, "it does not name a place in the workspace")
@@ -380,7 +397,7 @@ def _keep(
         _, (after,) = yield
         if spec.gitignore:
             after = without_ignored(ctx.root, spec, after, ctx.algorithm)
-        changed = changed_inputs(lookup.inputs, after, set(paths))
+        changed = changed_inputs(lookup.inputs, after, {row.path for row in rows})
         if changed:
             ctx.observer.on_warning(task, f"the result was not stored: {changed} changed while the task ran")
             return paths, ""
@@ -398,23 +415,25 @@ def _keep(
         attempts=tuple(earlier),
     )
     try:
-        ctx.store.publish(manifest)
+        difference = ctx.store.publish(manifest)
     except StoreError as error:
         # The command and its outputs are fine: an uncached success, not a failure (03 §3.6, D5).
         ctx.observer.on_warning(task, f"the result was not stored: {StoreFailed(error)}")
         return paths, ""
+    if own_path is not None:
+        ctx.observer.on_warning(task, OWN_PATH.format(own_path))
+    if difference is not None:
+        ctx.observer.on_warning(task, OTHER_RESULT.format(difference))
     return paths, mark_of(manifest)
 
 
 def _resolve_outputs(ctx: RunContext, task: TaskId, token: int) -> Generator[None, tuple[str, Any], tuple[str, ...]]:
-    """Hold a task that is not stored to its declared outputs, by reading them as the inputs that they are to others."""
-    ctx.files.fingerprint(token, [ctx.output_specs[task]])
-    _, (found,) = yield
-    if found.error is not None:
-        kind, path, reason = found.error
-        missing = kind == "resolve" and not os.path.lexists(ctx.root + path)
-        raise_output_error(("not_produced" if missing else kind, path, reason))
-    return tuple(path for path, _, _ in found.rows())
+    """Hold a task that is not stored to its declared outputs."""
+    ctx.files.outputs(token, ctx.output_specs[task])
+    _, found = yield
+    if isinstance(found, tuple):
+        raise_output_error(found)
+    return tuple(found)
 
 
 def raise_output_error(payload: tuple[Any, ...]) -> None:
@@ -435,10 +454,17 @@ def changed_inputs(before: Inputs, after: Inputs, own: set[str]) -> str | None:
     if after.error is not None:
         return f"input {after.error[1]}"
     if after.digest == before.digest:
-        return None
-    difference = set(before.rows()) ^ set(after.rows())
-    paths = sorted({path for path, _, _ in difference} - own)
+        # Changed and changed back: the task may have read either content.
+        paths = sorted(set(after.rewritten_since(before)) - own)
+    else:
+        difference = set(before.rows()) ^ set(after.rows())
+        paths = sorted({path for path, _, _ in difference} - own)
     return f"input {paths[0]}" if paths else None
+
+
+def files_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the paths of outputs that are files or links."""
+    return tuple([row.path for row in rows if type(row) is not DirectoryRow])
 
 
 def run_task(

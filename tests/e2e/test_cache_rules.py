@@ -92,14 +92,3 @@ def test_variables_that_are_not_text_neither_disturb_nor_change_on_the_way(space
     assert done.raw_out == b"[lib:t] \xff\xfe\n"
     assert space.run("--workspace", env={"GIVEN": BYTES}).ok().cached == {"lib:t"}
     assert space.run("--workspace", env={"GIVEN": "x"}).ok().ran == {"lib:t"}
-
-
-def test_a_directory_as_a_literal_output_is_named_as_the_cause(space: Space) -> None:
-    """O32."""
-    space.project("lib", 't: {shell: "mkdir -p dist", outputs: [dist]}')
-    done = space.run("--workspace")
-    assert done.code == 1
-    assert "output /lib/dist is not a regular file" in done.err
-    checked = space.haz("check")
-    assert "haz::chk::012" in checked.err
-    assert "dist/**" in checked.err

@@ -15,12 +15,12 @@ from haz.model import StreamHashes, TaskId, TaskRun
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from haz.cache.key import Section
     from haz.model import TaskPhase
 
-    Row = FileRow | LinkRow | DirectoryRow
+    Row: TypeAlias = "FileRow | LinkRow | DirectoryRow"
 
 MAX_PATHS = 1_000_000
 MAX_ATTEMPTS = 1_000

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from haz.cache.manifest import Row
 
 REPLAY_CHUNK = 1 << 20
+# Of the outputs that differ from those of another run.
+NAMED = 3
 # Seconds; see `_note_use`.
 USE_RESOLUTION = 86_400
 # Bytes.
@@ -73,14 +75,20 @@ class Store:
         return Hit(manifest, used_at)
 
     def restore(
-        self, token: int, hit: Hit, leftovers: Sequence[tuple[str, int, int, int]] = (), directories: Sequence[str] = ()
+        self,
+        token: int,
+        hit: Hit,
+        leftovers: Sequence[tuple[str, int, int, int]] = (),
+        directories: Sequence[str] = (),
+        patterns: PatternSet | None = None,
+        spec: int = 0,
     ) -> None:
         """Submit the restore of a hit, and the removal of what it replaces; see `_core.Blobs.restore` for the event."""
         manifest = hit.manifest
         self._note_use(hit)
         rows = [core_row(row) for row in manifest.outputs]
         streams = [(manifest.stdout.digest, manifest.stdout.size), (manifest.stderr.digest, manifest.stderr.size)]
-        self._blobs.restore(token, rows, streams, leftovers, directories)
+        self._blobs.restore(token, rows, streams, leftovers, directories, patterns, spec)
 
     def _note_use(self, hit: Hit) -> None:
         """Keep the last use in the manifest's mtime, to the day: collection goes by it, and most hits write nothing."""
@@ -105,15 +113,34 @@ class Store:
         """Submit the collection of a task's outputs and streams; see `_core.Blobs.collect` for the event."""
         self._blobs.collect(token, patterns, spec, finished)
 
-    def publish(self, manifest: Manifest) -> None:
-        """Make the entry visible by one rename; the last of several stores of a key wins. Raises `StoreError`."""
+    def publish(self, manifest: Manifest) -> str | None:
+        """Make the entry visible by one rename; the last of several stores of a key wins. Raises `StoreError`.
+
+        Says in which way an entry that was there before differs, if there was one and it does.
+        """
         path = formats.entry_path(self.cache, self.algorithm, manifest.key)
+        difference = self._difference(path, manifest)
         try:
             if not self._tagged:
                 self._tag()
             _core.publish(path, encode(manifest, compressed=self._compressed), clear=True)
         except (FileSystemError, OSError, TypeError, ValueError) as error:
             raise StoreError(str(error)) from error
+        return difference
+
+    def _difference(self, path: str, manifest: Manifest) -> str | None:
+        try:
+            older = decode(read_entry(path)[0], manifest.key, self.algorithm)
+        except (OSError, ManifestError):
+            # Usually there is none; one that cannot be read is replaced by one that can.
+            return None
+        before, after = ({row.path: row for row in one.outputs} for one in (older, manifest))
+        found = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+        found += [name for name in ("stdout", "stderr") if getattr(older, name) != getattr(manifest, name)]
+        if not found:
+            return None
+        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        return ", ".join(found[:NAMED]) + more
 
     def _tag(self) -> None:
         path = f"{self.cache}/{formats.CACHEDIR_TAG}"

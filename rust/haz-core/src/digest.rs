@@ -21,7 +21,7 @@ use crate::error::FsError;
 pub type Digest = [u8; 32];
 
 /// From this size on (bytes) one BLAKE3 file is hashed by several threads.
-const LARGE: u64 = 1 << 20;
+pub(crate) const LARGE: u64 = 1 << 20;
 /// What one thread hashes on its own within a large file. A power of two, as the tree demands.
 const PIECE: u64 = 1 << 19;
 /// Bytes per `read`: small enough to stay in the second-level cache until hashed.
@@ -30,6 +30,9 @@ const BUFFER: usize = 1 << 16;
 thread_local! {
     static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
 }
+
+/// Who is shown what is read: offset and bytes.
+pub(crate) type Look<'a> = &'a (dyn Fn(u64, &[u8]) + Sync);
 
 /// A hash function of the registry (CACHE-002).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,15 +124,23 @@ pub fn digest_bytes(bytes: &[u8], algorithm: Algorithm) -> Digest {
 /// # Errors
 /// What reading answers.
 pub fn digest_open(file: &File, size: u64, algorithm: Algorithm) -> io::Result<Digest> {
+    digest_seen(file, size, algorithm, &|_, _| ())
+}
+
+/// The same; `look` is shown every piece of the content with its offset, in no order.
+///
+/// # Errors
+/// What reading answers.
+pub(crate) fn digest_seen(file: &File, size: u64, algorithm: Algorithm, look: Look<'_>) -> io::Result<Digest> {
     if algorithm == Algorithm::Blake3 && size >= LARGE {
-        match digest_tree(file, size) {
+        match digest_tree(file, size, look) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {} // it shrank meanwhile: start over
             Ok(Some(digest)) => return Ok(digest),
             Ok(None) => {} // it grew meanwhile
             Err(error) => return Err(error),
         }
     }
-    digest_stream(file, algorithm)
+    digest_stream(file, algorithm, look)
 }
 
 /// Open for reading without ever waiting for the other end of a FIFO that took the file's place.
@@ -161,7 +172,7 @@ pub(crate) fn with_buffer<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
     READ_BUFFER.with_borrow_mut(|buffer| work(buffer))
 }
 
-fn digest_stream(file: &File, algorithm: Algorithm) -> io::Result<Digest> {
+fn digest_stream(file: &File, algorithm: Algorithm, look: Look<'_>) -> io::Result<Digest> {
     with_buffer(|buffer| {
         let mut hasher = Hasher::new(algorithm);
         let mut offset = 0;
@@ -170,6 +181,7 @@ fn digest_stream(file: &File, algorithm: Algorithm) -> io::Result<Digest> {
                 Ok(0) => return Ok(hasher.finish()),
                 Ok(count) => {
                     hasher.update(&buffer[..count]);
+                    look(offset, &buffer[..count]);
                     offset += count as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -180,19 +192,19 @@ fn digest_stream(file: &File, algorithm: Algorithm) -> io::Result<Digest> {
 }
 
 /// The digest when the file is exactly `size` bytes long, `None` when it is longer.
-fn digest_tree(file: &File, size: u64) -> io::Result<Option<Digest>> {
+fn digest_tree(file: &File, size: u64, look: Look<'_>) -> io::Result<Option<Digest>> {
     let left = hazmat::left_subtree_len(size);
-    let (first, second) = rayon::join(|| subtree(file, 0, left), || subtree(file, left, size - left));
+    let (first, second) = rayon::join(|| subtree(file, 0, left, look), || subtree(file, left, size - left, look));
     let digest = hazmat::merge_subtrees_root(&first?, &second?, Mode::Hash);
     let longer = file.read_at(&mut [0], size)? > 0;
     Ok((!longer).then_some(*digest.as_bytes()))
 }
 
-fn subtree(file: &File, offset: u64, length: u64) -> io::Result<ChainingValue> {
+fn subtree(file: &File, offset: u64, length: u64, look: Look<'_>) -> io::Result<ChainingValue> {
     if length > PIECE {
         let left = hazmat::left_subtree_len(length);
         let (first, second) =
-            rayon::join(|| subtree(file, offset, left), || subtree(file, offset + left, length - left));
+            rayon::join(|| subtree(file, offset, left, look), || subtree(file, offset + left, length - left, look));
         return Ok(hazmat::merge_subtrees_non_root(&first?, &second?, Mode::Hash));
     }
     with_buffer(|buffer| {
@@ -203,6 +215,7 @@ fn subtree(file: &File, offset: u64, length: u64) -> io::Result<ChainingValue> {
             let want = usize::try_from(length - done).map_or(buffer.len(), |left| left.min(buffer.len()));
             file.read_exact_at(&mut buffer[..want], offset + done)?;
             hasher.update(&buffer[..want]);
+            look(offset + done, &buffer[..want]);
             done += want as u64;
         }
         Ok(hasher.finalize_non_root())

@@ -14,5 +14,6 @@ pub mod locks;
 pub mod process;
 pub mod queue;
 pub mod signals;
+pub mod steps;
 pub mod tree;
 pub mod yaml;

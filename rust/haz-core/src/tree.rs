@@ -40,6 +40,7 @@ struct Row {
     path: Vec<u8>,
     digest: Digest,
     executable: bool,
+    state: State,
 }
 
 /// The resolved and hashed input files of one spec.
@@ -56,8 +57,23 @@ impl Inputs {
     /// `(workspace path, digest, executable)` of each file, once, sorted by path bytes; nothing after an error.
     pub fn rows(&self) -> impl Iterator<Item = (&[u8], &Digest, bool)> {
         self.rows.iter().map(|row| {
-            let Row { path, digest, executable } = &self.files[*row as usize];
+            let Row { path, digest, executable, .. } = &self.files[*row as usize];
             (&path[..], digest, *executable)
+        })
+    }
+
+    /// The files that have the content which they had in `earlier`, but were written in between.
+    pub fn rewritten_since<'a>(&'a self, earlier: &'a Self) -> impl Iterator<Item = &'a [u8]> {
+        let row = |inputs: &'a Self, at: usize| inputs.rows.get(at).map(|row| &inputs.files[*row as usize]);
+        let mut at = 0;
+        (0..self.rows.len()).filter_map(move |number| {
+            let now = row(self, number)?;
+            // Both are sorted by path.
+            while row(earlier, at).is_some_and(|then| then.path < now.path) {
+                at += 1;
+            }
+            let then = row(earlier, at).filter(|then| then.path == now.path)?;
+            (then.digest == now.digest && then.state != now.state).then_some(&now.path[..])
         })
     }
 }
@@ -114,6 +130,10 @@ impl Tree {
         &self.patterns
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The digests that are known.
     pub fn memo(&self) -> &Memo {
         &self.memo
@@ -159,7 +179,8 @@ impl Tree {
         match digest_state(&self.memo, &on_disk, None) {
             Ok((digest, metadata)) => {
                 let executable = metadata.permissions().mode() & 0o100 != 0;
-                Ok(Some(Row { path: [b"/", &file.path[..]].concat(), digest, executable }))
+                let path = [b"/", &file.path[..]].concat();
+                Ok(Some(Row { path, digest, executable, state: State::of(&metadata) }))
             }
             Err(error) if is_absence(&error) && !file.literal => Ok(None),
             Err(error) => {

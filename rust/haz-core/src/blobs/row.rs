@@ -41,6 +41,11 @@ impl Row {
         }
     }
 
+    /// Whether it is a directory, and so has no name that is replaced.
+    pub(super) fn is_directory(&self) -> bool {
+        matches!(self, Self::Directory { .. })
+    }
+
     /// Why this row may not be put into the workspace at `root`, by its text alone.
     ///
     /// # Errors
