@@ -208,6 +208,8 @@ class FakeStore:
         self.contents = {}
         self.broken = False
 
+    added = 0
+
     def lookup(self, key):
         return Hit(self.entries[key]) if key in self.entries else Miss(key, "no entry")
 

@@ -44,8 +44,10 @@ __all__ = [
 def digest_bytes(data: bytes, algorithm: str = "blake3") -> bytes:
     """Digest of `data`."""
 
-def digest_files(paths: Sequence[str], algorithm: str = "blake3") -> list[bytes | FileSystemError]:
-    """Digest of each regular file's content, in the order given, read in parallel.
+def digest_files(
+    paths: Sequence[str], algorithm: str = "blake3", packed: Sequence[bool] | None = None
+) -> list[bytes | FileSystemError]:
+    """Digest of each regular file's content, in the order given, read in parallel; decompressed first where `packed`.
 
     A file that cannot be read, or is no regular file, yields its error.
     """
@@ -217,6 +219,13 @@ class Blobs:
 
     def present(self, blobs: Sequence[tuple[bytes, int]]) -> bool:
         """Whether every `(digest, size)` is there as a regular file, of that size unless compressed. Nothing is read."""
+
+    def touch(self, blobs: Sequence[tuple[bytes, int]]) -> None:
+        """Stamp these `(digest, size)` as used now, where that can be done."""
+
+    @property
+    def added(self) -> int:
+        """Bytes that were written to the directory by this."""
 
     def collect(self, token: int, patterns: PatternSet, spec: int, streams: Finished | None) -> None:
         """Resolve the outputs of a spec, copy their contents into the store, and the captured streams with them.

@@ -167,7 +167,7 @@ def execute(
         _core.deliver_signals(None)
     keep_out_of_git(workspace)
     if processes.spawned:
-        collect(workspace, observer)
+        collect(workspace, ctx.store.added, observer)
     report = RunReport(schedule.outcome(), time.monotonic() - started, processes.spawned, loop.signalled)
     observer.on_run_finished(report.outcome, report.duration, report.signalled)
     if options.policy != "off":
@@ -235,18 +235,21 @@ def explain(loaded: Loaded, task: TaskId) -> Explanation:
     return explain_task(ctx, loaded.graph, task, queue, entries_of)
 
 
-def collect(workspace: Workspace, observer: RunObserver) -> None:
-    """Hold the cache to `cache.max_age` and `cache.max_size`, after a run that may have made it grow."""
-    age, size = workspace.settings.cache_max_age, workspace.settings.cache_max_size
-    if age is None and size is None:
-        return
-    from haz.cache.collect import Inspection, clean, plan_cleaning  # noqa: PLC0415 - few runs need it
+def collect(workspace: Workspace, added: int, observer: RunObserver) -> None:
+    """Hold the cache to `cache.max_age` and `cache.max_size`, after a run that has `added` so many bytes."""
+    from haz.cache.limits import hold  # noqa: PLC0415 - a run without processes does not need it
 
-    inspection = Inspection(cache_directory(workspace))
-    clean(
-        plan_cleaning(inspection, max_age=age, max_size=size),
-        lambda trouble: observer.on_warning(None, f"automatic collection: {trouble}"),
+    troubles: list[str] = []
+    hold(
+        cache_directory(workspace),
+        added,
+        max_age=workspace.settings.cache_max_age,
+        max_size=workspace.settings.cache_max_size,
+        complain=lambda path, error: troubles.append(f"{path}: {error.strerror}"),
     )
+    if troubles:
+        more = f", and {len(troubles) - 1} more" if len(troubles) > 1 else ""
+        observer.on_warning(None, f"automatic collection: cannot remove {troubles[0]}{more}")
 
 
 def keep_out_of_git(workspace: Workspace) -> None:

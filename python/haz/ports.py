@@ -53,6 +53,8 @@ class Locks(Protocol):
 class Store(Protocol):
     """Results by key. Lookup never writes; submitted work is answered by events (see `haz.cache.store`)."""
 
+    @property
+    def added(self) -> int: ...
     def lookup(self, key: bytes) -> Hit | Miss: ...
     def restore(
         self,

@@ -16,7 +16,7 @@ LAYERS = [
     "_core _record _uncollected codes diagnostics env errors events model names nearest outcome ports streams",
     "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
     "history.log history.records plan query references resolution runtime_graph schedule supervise",
-    "cache.collect cache.produced cache.store certain discovery history.files ignored workspace",
+    "cache.collect cache.limits cache.produced cache.store certain discovery history.files ignored workspace",
     "checks dismissal foreign loop neighbours observers run_task services tools",
     "app history.text render report why",
     "cli __main__",

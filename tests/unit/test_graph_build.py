@@ -220,7 +220,7 @@ class TestErrors:
         messages = [problem.message for problem in built(projects)[1]]
         assert "`no:x`" in messages[0]
         assert "`no:y`" in messages[2]
-        assert "/a is" in messages[5]
+        assert "/z is" in messages[6]
 
     def test_cycles_come_by_their_smallest_member(self):
         """DAG-011."""

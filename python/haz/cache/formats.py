@@ -4,6 +4,7 @@
 <cache>/CACHEDIR.TAG                          backup tools leave the cache alone
 <cache>/blobs-v1/<algorithm>/<kk>/<digest>    one file per distinct content: outputs and streams; `.zst` when compressed
 <cache>/entries-v1/<algorithm>/<kk>/<key>     one manifest per cache key, published by one rename
+<cache>/size-v1                               how large it was when somebody looked, for collection
 <cache>/stat-v1/<algorithm>                   digests of files by what `stat` says; the core knows what is in it
 ```
 `kk` is the first two of the 64 hex digits. Beside the cache, wherever that is:
@@ -24,6 +25,7 @@ BLOBS = "blobs-v1"
 ENTRIES = "entries-v1"
 STAT = "stat-v1"
 SPILL = "spill"
+SIZE = "size-v1"
 LOCKS = ".haz/locks/v1"
 PRODUCED = ".haz/state/produced-v1"
 PRODUCED_MAGIC = b"haz-produced 1 "

@@ -58,6 +58,11 @@ class Store:
         self._compressed = compressed
         self._tagged = False
 
+    @property
+    def added(self) -> int:
+        """Bytes that this process has added to the blobs."""
+        return self._blobs.added
+
     def lookup(self, key: bytes) -> Hit | Miss:
         """CACHE-014..016: every defect is a miss, and nothing is written."""
         path = formats.entry_path(self.cache, self.algorithm, key)
@@ -66,6 +71,8 @@ class Store:
             manifest = decode(data, key, self.algorithm)
         except FileNotFoundError:
             return Miss(key, "no entry")
+        except IsADirectoryError as error:
+            return Miss(key, "corrupt entry", str(error))
         except OSError as error:
             return Miss(key, "unreadable entry", str(error))
         except ManifestError as error:
@@ -91,10 +98,11 @@ class Store:
         self._blobs.restore(token, rows, streams, leftovers, directories, patterns, spec)
 
     def _note_use(self, hit: Hit) -> None:
-        """Keep the last use in the manifest's mtime, to the day: collection goes by it, and most hits write nothing."""
+        """Keep the last use in the mtime of manifest and blobs, to the day: collection goes by it, and most hits write nothing."""
         if time.time() - hit.used_at > USE_RESOLUTION:
             # A cache that cannot be written is collected by nobody, so the date does not matter there.
             try:
+                self._blobs.touch(hit.manifest.blobs)
                 os.utime(formats.entry_path(self.cache, self.algorithm, hit.manifest.key))
             except OSError:
                 return
@@ -155,6 +163,8 @@ def read_entry(path: str) -> tuple[bytes, float]:
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(number)
+        if status.st_mode & 0o170000 == 0o040000:
+            raise IsADirectoryError(21, os.strerror(21), path)
         if status.st_mode & 0o170000 != 0o100000:
             raise ManifestError("corrupt entry", "it is not a regular file")
         if status.st_size > MAX_ENTRY:

@@ -16,7 +16,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
+use std::time::SystemTime;
 
 use crate::digest::{Algorithm, Digest, hex};
 use crate::error::FsError;
@@ -59,6 +61,7 @@ pub struct Blobs {
     compressed: bool,
     own_path: Needle,
     swept: Once,
+    added: AtomicU64,
 }
 
 impl Blobs {
@@ -66,7 +69,7 @@ impl Blobs {
     /// New contents are `compressed` or not; `own_path` asks whether outputs hold the path of the workspace.
     pub fn new(root: PathBuf, directory: PathBuf, tree: Arc<Tree>, compressed: bool, own_path: bool) -> Self {
         let own_path = own_path.then(|| needle(&root)).flatten();
-        Self { root, directory, tree, compressed, own_path, swept: Once::new() }
+        Self { root, directory, tree, compressed, own_path, swept: Once::new(), added: AtomicU64::new(0) }
     }
 
     fn algorithm(&self) -> Algorithm {
@@ -106,6 +109,20 @@ impl Blobs {
             found.is_ok_and(|found| found.is_file() && (kind == Kind::Zstd || found.len() == size))
         };
         blobs.iter().all(|(digest, size)| self.kinds(*size).iter().any(|kind| is_there(digest, *size, *kind)))
+    }
+
+    /// Bytes that were written to the directory by this.
+    pub fn added(&self) -> u64 {
+        self.added.load(Ordering::Relaxed)
+    }
+
+    /// Stamp these `(digest, size)` as used now. Where that cannot be done nobody collects by it either.
+    pub fn touch(&self, blobs: &[(Digest, u64)]) {
+        for (digest, size) in blobs {
+            if let Ok(blob) = self.open(digest, self.kinds(*size)) {
+                let _ = blob.file.set_modified(SystemTime::now());
+            }
+        }
     }
 
     /// At most `length` bytes of a content from `offset`; empty at its end.

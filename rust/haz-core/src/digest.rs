@@ -159,9 +159,18 @@ pub fn digest_file(path: &Path, algorithm: Algorithm) -> Result<Digest, FsError>
     digest_open(&file, metadata.len(), algorithm).map_err(|error| FsError::new("read", path, error))
 }
 
-/// Digest of each file, in the order given, read in parallel on rayon's current pool.
-pub fn digest_files<P: AsRef<Path> + Sync>(paths: &[P], algorithm: Algorithm) -> Vec<Result<Digest, FsError>> {
-    paths.par_iter().with_max_len(64).map(|path| digest_file(path.as_ref(), algorithm)).collect()
+/// Digest of each file, in the order given, read in parallel on rayon's current pool; of its content where `packed` says
+/// that it is a zstd frame.
+pub fn digest_files<P: AsRef<Path> + Sync>(
+    paths: &[P],
+    algorithm: Algorithm,
+    packed: &[bool],
+) -> Vec<Result<Digest, FsError>> {
+    let digest = |(number, path): (usize, &P)| match packed.get(number) {
+        Some(true) => digest_packed(path.as_ref(), algorithm),
+        _ => digest_file(path.as_ref(), algorithm),
+    };
+    paths.par_iter().enumerate().with_max_len(64).map(digest).collect()
 }
 
 /// Run `work` with this thread's read buffer.
@@ -170,6 +179,26 @@ pub fn digest_files<P: AsRef<Path> + Sync>(paths: &[P], algorithm: Algorithm) ->
 /// where nothing can be stolen.
 pub(crate) fn with_buffer<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
     READ_BUFFER.with_borrow_mut(|buffer| work(buffer))
+}
+
+/// Digest of the content of a file that holds one zstd frame.
+///
+/// # Errors
+/// The operation that failed: `open` or `decompress`.
+pub fn digest_packed(path: &Path, algorithm: Algorithm) -> Result<Digest, FsError> {
+    let (file, _) = open_regular(path).map_err(|error| FsError::new("open", path, error))?;
+    let digest = || {
+        let mut decoder = zstd::stream::read::Decoder::new(&file)?;
+        let mut hasher = Hasher::new(algorithm);
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match io::Read::read(&mut decoder, &mut buffer)? {
+                0 => return Ok(hasher.finish()),
+                count => hasher.update(&buffer[..count]),
+            }
+        }
+    };
+    digest().map_err(|error| FsError::new("decompress", path, error))
 }
 
 fn digest_stream(file: &File, algorithm: Algorithm, look: Look<'_>) -> io::Result<Digest> {
@@ -280,7 +309,7 @@ mod tests {
         let space = tempfile::tempdir().unwrap();
         let good = space.path().join("good");
         std::fs::write(&good, "x").unwrap();
-        let answers = digest_files(&[good, space.path().join("none"), space.path().to_path_buf()], Algorithm::Sha256);
+        let answers = digest_files(&[good, space.path().join("none"), space.path().to_path_buf()], Algorithm::Sha256, &[]);
         assert_eq!(*answers[0].as_ref().unwrap(), digest_bytes(b"x", Algorithm::Sha256));
         assert_eq!(answers[1].as_ref().unwrap_err().operation, "open");
         assert_eq!(answers[2].as_ref().unwrap_err().reason(), "is not a regular file");

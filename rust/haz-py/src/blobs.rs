@@ -52,6 +52,15 @@ impl Blobs {
         py.detach(move || self.inner.present(&blobs))
     }
 
+    fn touch(&self, py: Python<'_>, blobs: Vec<([u8; 32], u64)>) {
+        py.detach(move || self.inner.touch(&blobs));
+    }
+
+    #[getter]
+    fn added(&self) -> u64 {
+        self.inner.added()
+    }
+
     fn collect(
         &self,
         token: u64,

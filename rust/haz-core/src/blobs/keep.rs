@@ -4,6 +4,7 @@ use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use super::own_path::OwnPath;
@@ -130,6 +131,7 @@ impl Blobs {
     /// Give a complete copy its name. An older blob of that name is replaced: it has the same content, or is damaged.
     fn install(&self, staged: Staged, file: File, digest: &Digest, kind: Kind) -> Result<(), FsError> {
         let path: PathBuf = self.blob(digest, kind);
+        self.added.fetch_add(file.metadata().map_or(0, |metadata| metadata.len()), Ordering::Relaxed);
         file.set_permissions(Permissions::from_mode(0o444))
             .and_then(|()| close(file))
             .map_err(|error| FsError::new("write", &path, error))?;
