@@ -79,7 +79,8 @@ class Trouble(Record):
 class Inspection:
     """Everything in a cache directory, read once and never changed. A missing directory has nothing."""
 
-    def __init__(self, cache: str) -> None:
+    def __init__(self, cache: str, root: str | None = None) -> None:
+        """With `root`, a workspace, what killed runs have left in haz's own folders there counts too."""
         self.cache = cache
         self.entries: list[Entry] = []
         self.blobs: list[BlobFile] = []
@@ -91,9 +92,13 @@ class Inspection:
         # A content may be there in both kinds; only that of a file that is not compressed has a size to compare.
         self._sizes = {(blob.algorithm, blob.name): blob.size for blob in self.blobs if not blob.compressed}
         self._packed = {(blob.algorithm, blob.name) for blob in self.blobs if blob.compressed}
-        for item in (*self._listing(cache), *self._listing(f"{cache}/{STAT}")):
-            if item.name.startswith(TEMPORARY):
-                self.temporary += self._file(item, "")
+        folders = [cache, f"{cache}/{STAT}"]
+        if root is not None:
+            folders += [f"{root}/.haz/{name}" for name in ("", "runs", "locks", "locks/v1", "state", "state/produced-v1")]
+        for folder in folders:
+            for item in self._listing(folder):
+                if item.name.startswith(TEMPORARY):
+                    self.temporary += self._file(item, "")
         for algorithm in HASH_IDS:
             for item in self._files(f"{cache}/{ENTRIES}/{algorithm}", algorithm):
                 if item.name.startswith(TEMPORARY):
