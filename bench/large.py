@@ -1,9 +1,9 @@
-"""One input and one output of 1 GiB: `python -m bench.large [MIB]` prints memory and time beside `cp` and `b3sum`.
+"""Tells what 1 GiB in and out costs in memory and time, beside `cp` and `b3sum`: `python -m bench.large [MIB]`.
 
-Each line is one run of haz in a fresh workspace or on a cache that has the result: its wall time and CPU seconds, by how
-much its largest resident set exceeds that of the same run with a file of 1 KiB, and the ratio of its wall time to that of
-`cp FILE COPY` and a BLAKE3 of the copy on the same disk. The input is hashed, the task copies it (`cp --reflink=never`,
-part of haz's time), and the output is copied into the store and read back.
+Each line is one run of haz in a fresh workspace or on a cache that has the result: its wall time and CPU seconds, by
+how much its largest resident set exceeds that of the same run with a file of 1 KiB, and the ratio of its wall time to
+that of `cp FILE COPY` and a BLAKE3 of the copy on the same disk. The input is hashed, the task copies it (`cp
+--reflink=never`, part of haz's time), and the output is copied into the store and read back.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def workspace(place: Path, mib: int) -> Path:
 def run(*command: object, cwd: Path) -> tuple[float, float, int]:
     """Return wall seconds, CPU seconds of the process and its children, and its own largest resident set in KiB."""
     started = time.perf_counter()
-    process = subprocess.Popen([str(word) for word in command], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words, quiet = [str(word) for word in command], subprocess.DEVNULL
+    process = subprocess.Popen(words, cwd=cwd, stdout=quiet, stderr=quiet)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

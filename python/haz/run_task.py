@@ -284,8 +284,8 @@ def run_fresh(
 ) -> Phase:
     """EXEC-007 step 3: one attempt, from spawn to store. Raises the other variants of `RunTaskError`.
 
-    `child` is the supervision of the attempt; whoever drives this performs its commands. `earlier` are the attempts that
-    failed before this one.
+    `child` is the supervision of the attempt; whoever drives this performs its commands. `earlier` are the attempts
+    that failed before this one.
     """
     spec, ledger = lookup.spec, _ledger_of(ctx, task)
     # At once, and not by an event: a task that waits here could be cancelled before it has a process.

@@ -203,7 +203,7 @@ def test_a_cache_on_another_file_system_is_no_different(space: Space) -> None:
 
 
 def test_eight_tasks_with_one_output_take_its_size_once(space: Space) -> None:
-    """D4: 8 × 5 MB take 5 MB, also when all are stored at once."""
+    """D4: 8 times 5 MB take 5 MB, also when all are stored at once."""
     space.project(
         "lib", "\n".join(f't{n}: {{shell: "head -c 5000000 /dev/zero > o{n}", outputs: [o{n}]}}' for n in range(8))
     )

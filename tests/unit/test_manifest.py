@@ -34,7 +34,7 @@ WHOLE = Manifest(
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_manifest_comes_back_as_it_was_written(compressed: bool) -> None:  # noqa: FBT001
+def test_a_manifest_comes_back_as_it_was_written(compressed: bool) -> None:
     """CACHE-011."""
     assert decode(encode(WHOLE, compressed=compressed), KEY, "blake3") == WHOLE
 

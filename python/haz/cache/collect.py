@@ -29,6 +29,7 @@ TEMPORARY_GRACE = 3600
 BLOB_GRACE = 5
 TEMPORARY = ".haz-tmp-"
 COMPRESSED = ".zst"
+OWN_FOLDERS = ("", "runs", "locks", "locks/v1", "state", "state/produced-v1")
 
 
 class Entry(Record):
@@ -94,11 +95,11 @@ class Inspection:
         self._packed = {(blob.algorithm, blob.name) for blob in self.blobs if blob.compressed}
         folders = [cache, f"{cache}/{STAT}"]
         if root is not None:
-            folders += [f"{root}/.haz/{name}" for name in ("", "runs", "locks", "locks/v1", "state", "state/produced-v1")]
+            folders += [f"{root}/.haz/{name}" for name in OWN_FOLDERS]
         for folder in folders:
-            for item in self._listing(folder):
-                if item.name.startswith(TEMPORARY):
-                    self.temporary += self._file(item, "")
+            for found in self._listing(folder):
+                if found.name.startswith(TEMPORARY):
+                    self.temporary += self._file(found, "")
         for algorithm in HASH_IDS:
             for item in self._files(f"{cache}/{ENTRIES}/{algorithm}", algorithm):
                 if item.name.startswith(TEMPORARY):

@@ -1,9 +1,9 @@
 """Holds a cache to its limits after a run, by last use, in bounded time (`cache.max_size`, `cache.max_age`).
 
-Nothing is read but names and `stat`: the time of a blob or an entry is that of its last use, to the day. A cache that is
-too large to be looked at in the time there is is looked at in part, and the next run goes on elsewhere: names are digests,
-so that any part is as good a sample as any other. An entry and its blobs are used together and so go together; one that
-is left with a blob missing is a miss.
+Nothing is read but names and `stat`: the time of a blob or an entry is that of its last use, to the day. A cache that
+is too large for the time there is is looked at in part, and the next run goes on elsewhere: names are digests, so that
+any part is as good a sample as any other. An entry and its blobs are used together and so go together; one that is left
+with a blob missing is a miss.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ class Store:
         self._blobs.restore(token, rows, streams, leftovers, directories, patterns, spec)
 
     def _note_use(self, hit: Hit) -> None:
-        """Keep the last use in the mtime of manifest and blobs, to the day: collection goes by it, and most hits write nothing."""
+        """Keep the last use, to the day, in the mtime of manifest and blobs: collection goes by it."""
         if time.time() - hit.used_at > USE_RESOLUTION:
             # A cache that cannot be written is collected by nobody, so the date does not matter there.
             try:
