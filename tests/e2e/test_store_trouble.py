@@ -270,3 +270,22 @@ def test_compressed_caches_hit_and_are_smaller(space: Space) -> None:
     assert sum(path.stat().st_size for path in cache_files(space, "blobs-v1")) < 1000
     assert b" zstd " in entry(space).read_bytes()
     space.haz("cache", "verify").ok()
+
+
+def test_2000_outputs_in_place_cost_no_write(space: Space) -> None:
+    """D4: neither the outputs nor anything in the cache is touched by a hit."""
+    space.project("lib", 't: {shell: "mkdir -p d; for i in $(seq 2000); do echo $i > d/$i; done", outputs: ["d/*"]}')
+    space.run("--workspace").ok()
+    # The first hit may note what it knows now; the second has nothing to add.
+    space.run("--workspace").ok()
+    places = [space.root / "lib", space.root / ".haz/cache", space.root / ".haz/state"]
+
+    def states() -> dict[str, int]:
+        return {str(path): path.stat().st_ctime_ns for place in places for path in place.rglob("*")}
+
+    before = states()
+    assert len(before) > 4000
+    assert space.run("--workspace").ok().cached == {"lib:t"}
+    changed = [path for path, state in states().items() if before.get(path) != state]
+    # Digests of files that have settled since may be saved for the next process.
+    assert [path for path in changed if "/stat-v1" not in path] == []

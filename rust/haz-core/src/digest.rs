@@ -309,7 +309,8 @@ mod tests {
         let space = tempfile::tempdir().unwrap();
         let good = space.path().join("good");
         std::fs::write(&good, "x").unwrap();
-        let answers = digest_files(&[good, space.path().join("none"), space.path().to_path_buf()], Algorithm::Sha256, &[]);
+        let answers =
+            digest_files(&[good, space.path().join("none"), space.path().to_path_buf()], Algorithm::Sha256, &[]);
         assert_eq!(*answers[0].as_ref().unwrap(), digest_bytes(b"x", Algorithm::Sha256));
         assert_eq!(answers[1].as_ref().unwrap_err().operation, "open");
         assert_eq!(answers[2].as_ref().unwrap_err().reason(), "is not a regular file");

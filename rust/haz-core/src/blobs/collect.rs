@@ -87,13 +87,11 @@ impl Tree {
     /// The first thing that is wrong with them.
     pub fn outputs(&self, spec: u32) -> Result<Vec<Vec<u8>>, CollectError> {
         let Resolution { found, problems } = resolve(self.root(), self.patterns(), &[spec], Links::Keep);
-        match first_of(problems) {
-            Some(first) => Err(first),
-            None => {
-                let files = found.into_iter().filter(|found| found.what != What::Directory);
-                Ok(files.map(|found| [b"/", &found.path[..]].concat()).collect())
-            }
+        if let Some(first) = first_of(problems) {
+            return Err(first);
         }
+        let files = found.into_iter().filter(|found| found.what != What::Directory);
+        Ok(files.map(|found| [b"/", &found.path[..]].concat()).collect())
     }
 }
 

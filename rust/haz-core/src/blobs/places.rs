@@ -80,7 +80,7 @@ impl Directory {
         loop {
             let name = c_text(unique_name().as_bytes())?;
             match make(&name) {
-                Ok(made) => return Ok((name, made)),
+                Ok(new) => return Ok((name, new)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }

@@ -79,12 +79,14 @@ impl Drop for NewDirectories<'_> {
     }
 }
 
+/// The name that a new file has, and the one that it shall get.
+type Temporary<'a> = (CString, &'a [u8]);
+
 /// The new files of one directory, removed again unless they get their names.
 struct Batch<'a> {
     root: &'a Path,
     parent: &'a [u8],
-    /// Temporary names with those that they shall get.
-    staged: Vec<(CString, &'a [u8])>,
+    staged: Vec<Temporary<'a>>,
 }
 
 impl Batch<'_> {
@@ -373,7 +375,7 @@ impl Blobs {
     fn stage_group<'a>(&'a self, parent: &'a [u8], rows: &[&'a Row]) -> Result<Batch<'a>, String> {
         let directory = Directory::open(&self.root, parent)
             .map_err(|error| FsError::new("open directory", self.on_disk(parent), error))?;
-        let answers: Vec<(Option<(CString, &[u8])>, Result<(), String>)> =
+        let answers: Vec<(Option<Temporary<'_>>, Result<(), String>)> =
             rows.par_iter().map(|row| self.stage_row(&directory, row)).collect();
         let mut batch = Batch { root: &self.root, parent, staged: Vec::new() };
         let mut outcome = Ok(());
@@ -385,7 +387,7 @@ impl Blobs {
     }
 
     /// A new file, which is there even where filling it failed.
-    fn stage_row<'a>(&self, directory: &Directory, row: &'a Row) -> (Option<(CString, &'a [u8])>, Result<(), String>) {
+    fn stage_row<'a>(&self, directory: &Directory, row: &'a Row) -> (Option<Temporary<'a>>, Result<(), String>) {
         let path = self.on_disk(row.path());
         let name = split(row.path()).1;
         let failed = |error| String::from(FsError::new("create a new file for", &path, error));
