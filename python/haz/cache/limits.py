@@ -110,7 +110,8 @@ def choose(files: list[Found], now: float, *, max_age: int | None, max_size: int
     def goes(file: Found) -> bool:
         return file.used_at < oldest and file.used_at <= limit + (SLACK if file.size is None else 0)
 
-    return [file for file in files if goes(file)]
+    # Entries first: who is killed in between leaves blobs that nobody names, and no entry without its blobs.
+    return sorted(filter(goes, files), key=lambda file: file.size is not None)
 
 
 def _remove(file: Found, complain: Callable[[str, OSError], None]) -> int:
