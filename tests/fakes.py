@@ -166,13 +166,17 @@ class FakeFinished:
 class FakeInputs:
     """Resolved inputs: rows, or an error."""
 
-    def __init__(self, rows=(), error=None):
+    def __init__(self, rows=(), error=None, rewritten=()):
         self._rows = list(rows)
+        self.rewritten = list(rewritten)
         self.error = error
         self.digest = b"" if error else hashlib.sha256(repr(self._rows).encode()).digest()
 
     def rows(self):
         return self._rows
+
+    def rewritten_since(self, earlier):
+        return self.rewritten if earlier is not self else []
 
 
 class FakeFiles:
@@ -187,6 +191,10 @@ class FakeFiles:
     def fingerprint(self, token, specs):
         self.asked.append(list(specs))
         self.events.at(self.delay, "inputs", token, [self._answer(spec) for spec in specs])
+
+    def outputs(self, token, spec):
+        found = self._answer(spec)
+        self.events.at(self.delay, "outputs", token, found.error or [path for path, _, _ in found.rows()])
 
     def save_stat_cache(self):
         return False
@@ -209,10 +217,12 @@ class FakeStore:
         self.contents = {}
         self.broken = False
 
+    added = 0
+
     def lookup(self, key):
         return Hit(self.entries[key]) if key in self.entries else Miss(key, "no entry")
 
-    def restore(self, token, hit, leftovers=(), directories=()):
+    def restore(self, token, hit, leftovers=(), directories=(), patterns=None, spec=0):
         answer = (0, len(hit.manifest.outputs), [self.contents.get(hit.manifest.key, b""), b""], False)
         self.events.at(0, "restored", token, self.restored.get(hit.manifest.key, answer))
 

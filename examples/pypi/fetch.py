@@ -152,7 +152,12 @@ def tasks(package: dict[str, Any], needed: list[str], folder: Path) -> dict[str,
         pytest += ["-p", "no:cacheprovider", *package["tests"]]
         every["test"] = {
             "command": [*beside, *pytest],
-            "inputs": ["**", *excluded(["haz.yml", "out", *manuals]), *inputs, "/pytest.ini"],
+            "inputs": [
+                "**",
+                *excluded(["haz.yml", "out", *manuals, *package.get("touched", ())]),
+                *inputs,
+                "/pytest.ini",
+            ],
             "deps": ["~:unpack-check", *deps],
         }
     return every

@@ -27,15 +27,19 @@ __all__ = [
     "Tree",
     "ask_facts",
     "check_pattern",
+    "compress",
+    "decompress",
     "deliver_signals",
     "digest_bytes",
     "digest_files",
     "escape_pattern",
     "facts_hold",
     "install_signal_handlers",
+    "is_orphan",
     "json_dumps",
     "json_loads",
     "publish",
+    "step",
     "suspend",
     "yaml_parse",
 ]
@@ -43,17 +47,32 @@ __all__ = [
 def digest_bytes(data: bytes, algorithm: str = "blake3") -> bytes:
     """Digest of `data`."""
 
-def digest_files(paths: Sequence[str], algorithm: str = "blake3") -> list[bytes | FileSystemError]:
-    """Digest of each regular file's content, in the order given, read in parallel.
+def digest_files(
+    paths: Sequence[str], algorithm: str = "blake3", packed: Sequence[bool] | None = None
+) -> list[bytes | FileSystemError]:
+    """Digest of each regular file's content, in the order given, read in parallel; decompressed first where `packed`.
 
     A file that cannot be read, or is no regular file, yields its error.
     """
 
-def publish(path: str, data: bytes) -> None:
+def compress(data: bytes) -> bytes:
+    """One zstd frame with these bytes."""
+
+def decompress(frame: bytes, size: int) -> bytes:
+    """The content of a frame that must have exactly `size` bytes, else `ValueError`. Never holds more than that."""
+
+def is_orphan(name: str) -> bool:
+    """Whether it is the name of a temporary file whose process was one of this machine, and is gone."""
+
+def publish(path: str, data: bytes, clear: bool = False) -> None:
     """Write `data` to a unique sibling of `path` and rename it there: readers see the old file or the whole new one.
 
-    Missing parent directories are created. Not fsynced: a manifest lost or torn by power failure is a miss.
+    Missing parent directories are created. With `clear` a directory at `path`, or a file in the place of its parent, is
+    removed. Not fsynced: a manifest lost or torn by power failure is a miss.
     """
+
+def step(name: str) -> None:
+    """A named moment between two changes of the disk. `HAZ_CRASH_AT=name:n` kills this process at the n-th of them."""
 
 def json_loads(data: bytes) -> Any:
     """Parse strict JSON (UTF-8, no duplicate keys, no trailing bytes). Raises `ValueError`."""
@@ -125,6 +144,9 @@ class Inputs:
     def rows(self) -> list[tuple[str, bytes, bool]]:
         """`(workspace path, digest, executable)` of each file, once, sorted by path bytes."""
 
+    def rewritten_since(self, earlier: Inputs) -> list[str]:
+        """The files that have the content which they had in `earlier`, but were written in between."""
+
 @final
 class Tree:
     """The workspace's files: one shared walk for many specs, digests remembered while stat says they still hold.
@@ -161,6 +183,13 @@ class Tree:
         disk anew on every call.
         """
 
+    def outputs(self, token: int, spec: int) -> None:
+        """List the outputs of a spec of `patterns` for a task that is not stored. Nothing is read.
+
+        Event `("outputs", token, list of workspace paths)` without directories, or `(kind, path, reason)` as the
+        `collected` event of `Blobs` has it.
+        """
+
     def survey(self, token: int, spec: int) -> None:
         """List the files and links of a spec of `patterns` by `lstat` alone, links being themselves.
 
@@ -178,21 +207,42 @@ class Blobs:
     Blobs appear by rename and are never changed; many processes may use one directory.
     """
 
-    def __new__(cls, queue: Queue, root: str, directory: str, algorithm: str, tree: Tree) -> Blobs:
-        """`root` is the absolute workspace root, `directory` is created on the first write."""
+    def __new__(
+        cls,
+        queue: Queue,
+        root: str,
+        directory: str,
+        algorithm: str,
+        tree: Tree,
+        compressed: bool = False,
+        own_path: bool = False,
+    ) -> Blobs:
+        """`root` is the absolute workspace root, `directory` is created on the first write.
+
+        New contents are `compressed` or not; both kinds are found. `own_path` asks for the event of that name.
+        """
 
     def present(self, blobs: Sequence[tuple[bytes, int]]) -> bool:
-        """Whether every `(digest, size)` is there as a regular file of that size. Contents are not read."""
+        """Whether every `(digest, size)` is there as a regular file, of that size unless compressed. Nothing is read."""
+
+    def touch(self, blobs: Sequence[tuple[bytes, int]]) -> None:
+        """Stamp these `(digest, size)` as used now, where that can be done."""
+
+    @property
+    def added(self) -> int:
+        """Bytes that were written to the directory by this."""
 
     def collect(self, token: int, patterns: PatternSet, spec: int, streams: Finished | None) -> None:
         """Resolve the outputs of a spec, copy their contents into the store, and the captured streams with them.
 
-        Event `("collected", token, rows)` with rows `("file", path, digest, size, mode)` or `("symlink", path, target)`
-        sorted by path bytes, each path once; or, when it failed, a tuple `(kind, path, reason)` with kind
+        Event `("collected", token, rows)` with rows `("file", path, digest, size, mode)`, `("symlink", path, target)` or
+        `("directory", path)`, sorted by path bytes, each path once; directories are those that a literal names, and
+        empty ones. Before it may come `("own_path", token, path)`: this output holds the path of the workspace, and
+        perhaps others do. Each content has been read back when the event comes; or, when it failed, a tuple `(kind, path, reason)` with kind
         `not_produced`, `not_regular`, `resolve`, `mode` or `store`. The kinds are tried in that order: what is wrong
         with the outputs is told before what is wrong with the store, and with `store` the rows are a fourth member.
         The path is empty where a captured stream could not be stored. An output that `restore` would refuse is a
-        `store` failure. Globs keep links as they are, dangling ones too.
+        `store` failure, one below a link too. Globs keep links as they are, dangling ones too.
         """
 
     def restore(
@@ -202,6 +252,8 @@ class Blobs:
         streams: Sequence[tuple[bytes, int]],
         leftovers: Sequence[tuple[str, int, int, int]],
         directories: Sequence[str],
+        patterns: PatternSet | None = None,
+        spec: int = 0,
     ) -> None:
         """Put outputs in place as the rows say and verify the stream blobs.
 
@@ -210,7 +262,8 @@ class Blobs:
         into place. A path that leaves the workspace, runs through a symlinked parent, or into `.git` or `.haz` is
         refused.
         Then `leftovers`, as `(workspace path, inode, size, written)`, are removed where the file is still in that state,
-        and of `directories` those that this leaves empty.
+        and of `directories` those that this leaves empty. With `patterns` what the rows do not have is removed from the
+        directories that are outputs of `spec` as a whole.
 
         Event `("restored", token, (written, kept, contents, recent))`: how many files were put in place or removed, how
         many were right already, per stream its bytes when it is at most 1 MiB, else None, and whether an output that was

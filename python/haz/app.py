@@ -122,8 +122,14 @@ def examine(directory: str) -> Examination:
 
 
 def cache_directory(workspace: Workspace) -> str:
+    """Return where results are kept: as the user says with `HAZ_CACHE_DIR`, else as the workspace says."""
+    own = os.environ.get("HAZ_CACHE_DIR", "")
+    if own:
+        return os.path.abspath(os.path.expanduser(own))
     configured = workspace.settings.cache_dir
-    return f"{workspace.root}/.haz/cache" if configured is None else os.path.join(workspace.root, configured)
+    if configured is None:
+        return f"{workspace.root}/.haz/cache"
+    return os.path.expanduser(configured) if configured.startswith("~/") else workspace.root + configured
 
 
 def execute(
@@ -267,7 +273,7 @@ def run_changed(
             _core.deliver_signals(None)
     keep_out_of_git(workspace)
     if processes.spawned:
-        collect(workspace, observer)
+        collect(workspace, ctx.store.added, observer)
     outcome = schedule.outcome()
     if options.policy != "off":
         ctx.files.save_stat_cache()
@@ -296,12 +302,16 @@ def run_context(
 
     Without `keep_answers` nothing is written.
     """
-    cache, algorithm = cache_directory(workspace), workspace.settings.hash
+    settings = workspace.settings
+    cache, algorithm = cache_directory(workspace), settings.hash
     host = host_environment()
     patterns, input_specs, output_specs = patterns_of(specs)
     remembered = formats.stat_cache(cache, algorithm) if options.stat_cache else None
     files = _core.Tree(queue, workspace.root, algorithm, patterns, stat_cache=remembered)
-    blobs = _core.Blobs(queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files)
+    compressed, own_path = settings.cache_compression == "zstd", settings.cache_paths == "warn"
+    blobs = _core.Blobs(
+        queue, workspace.root, formats.blobs_directory(cache, algorithm), algorithm, files, compressed, own_path
+    )
     # No program needs a secret to say what it is.
     environments = {
         task: child_environment(spec.replace(environment=spec.environment.replace(secret=())), host)
@@ -317,7 +327,7 @@ def run_context(
         input_specs=input_specs,
         output_specs=output_specs,
         processes=processes,
-        store=Store(cache, algorithm, blobs),
+        store=Store(cache, algorithm, blobs, compressed=compressed),
         observer=observer,
         ledger=Ledger(workspace.root),
         host=host,
@@ -385,18 +395,21 @@ def predict(loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions) -> dic
     return forecast(ctx, graph, queue, entry_of, reread)
 
 
-def collect(workspace: Workspace, observer: RunObserver) -> None:
-    """Hold the cache to `cache.max_age` and `cache.max_size`, after a run that may have made it grow."""
-    age, size = workspace.settings.cache_max_age, workspace.settings.cache_max_size
-    if age is None and size is None:
-        return
-    from haz.cache.collect import Inspection, clean, plan_cleaning  # noqa: PLC0415 - few runs need it
+def collect(workspace: Workspace, added: int, observer: RunObserver) -> None:
+    """Hold the cache to `cache.max_age` and `cache.max_size`, after a run that has `added` so many bytes."""
+    from haz.cache.limits import hold  # noqa: PLC0415 - a run without processes does not need it
 
-    inspection = Inspection(cache_directory(workspace))
-    clean(
-        plan_cleaning(inspection, max_age=age, max_size=size),
-        lambda trouble: observer.on_warning(None, f"automatic collection: {trouble}"),
+    troubles: list[str] = []
+    hold(
+        cache_directory(workspace),
+        added,
+        max_age=workspace.settings.cache_max_age,
+        max_size=workspace.settings.cache_max_size,
+        complain=lambda path, error: troubles.append(f"{path}: {error.strerror}"),
     )
+    if troubles:
+        more = f", and {len(troubles) - 1} more" if len(troubles) > 1 else ""
+        observer.on_warning(None, f"automatic collection: cannot remove {troubles[0]}{more}")
 
 
 def keep_out_of_git(workspace: Workspace) -> None:

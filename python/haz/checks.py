@@ -92,14 +92,18 @@ class Facts:
         ]
         every = [spec for project in workspace.projects.values() for spec in project.tasks.values()]
         self.outputs = [pattern for spec in every for pattern in spec.outputs if not pattern.exclude]
+        self._literal_outputs = {pattern.anchored for pattern in self.outputs if pattern.literal}
         self._written = _core.PatternSet([_listed(spec.outputs) for spec in every])
         self._readers = _core.PatternSet([_listed(spec.inputs) for spec in self.tasks])
         self._known: dict[str, dict[str, bool | None]] = {}
         self._documents: dict[str, Node | None] = {}
 
     def written(self, path: str) -> bool:
-        """Whether an output of some task is, or matches, a workspace path."""
-        return bool(self._written.matching(path))
+        """Whether an output of some task is, or matches, a workspace path, or may be a directory that it lies in."""
+        if self._written.matching(path):
+            return True
+        ends = [at for at, character in enumerate(path) if at and character == "/"]
+        return any(path[:end] in self._literal_outputs for end in ends)
 
     def readers(self, path: str) -> list[TaskSpec]:
         return [self.tasks[number] for number in self._readers.matching(path)]
@@ -187,16 +191,6 @@ def literal_inputs(facts: Facts) -> Iterator[Diagnostic]:
             elif os.path.isdir(path):
                 message = f"{spec.id}: the input `{pattern.text}` is a directory; the task would fail"
                 yield facts.warn("chk::002", spec, message, f"write `{pattern.text}/**`", "inputs", pattern.text)
-
-
-def directory_outputs(facts: Facts) -> Iterator[Diagnostic]:
-    """O32: seen once the directory is there, which is after the first run at the latest."""
-    for spec in facts.tasks:
-        for pattern in spec.outputs:
-            directory, _, name = (facts.root + pattern.anchored).rpartition("/")
-            if pattern.literal and not pattern.exclude and facts.files_in(directory or "/").get(name):
-                message = f"{spec.id}: the output `{pattern.text}` is a directory; outputs are files"
-                yield facts.warn("chk::012", spec, message, f"write `{pattern.text}/**`", "outputs", pattern.text)
 
 
 def without_inputs(facts: Facts) -> Iterator[Diagnostic]:
@@ -434,7 +428,6 @@ def unused_bodies(facts: Facts) -> Iterator[Diagnostic]:
 CHECKS = (
     Check(lambda facts: unordered_producers(facts.graph), whole=True, ordered=True),
     Check(literal_inputs, whole=True),
-    Check(directory_outputs),
     Check(without_inputs),
     Check(foreign_inputs, whole=True),
     Check(aliased_outputs),

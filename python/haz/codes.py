@@ -575,14 +575,6 @@ CODES: dict[str, Code] = {
         "warning",
         "check",
     ),
-    "haz::chk::012": Code(
-        "an output that is a directory",
-        "Outputs are files. A pattern names all files below a directory.",
-        {**_task(f"{_RUN}\ncache: false\noutputs: [dist]"), "lib/dist/": ""},
-        {**_task(f'{_RUN}\ncache: false\noutputs: ["dist/**"]'), "lib/dist/": ""},
-        "warning",
-        "check",
-    ),
     "haz::chk::013": Code(
         "a product of a dependency that is no input",
         "The action names a file that a dependency writes, and `inputs` does not list it. When its content changes, "

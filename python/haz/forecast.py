@@ -10,7 +10,7 @@ import os
 
 from haz._record import Record
 from haz.cache.explain import explain
-from haz.cache.manifest import FileRow, explain_parts
+from haz.cache.manifest import FileRow, LinkRow, explain_parts
 from haz.cache.produced import is_cleaned, mark_of
 from haz.cache.store import Hit
 from haz.errors import BuildKeyFailed
@@ -136,7 +136,7 @@ class _Oracle:
                 rows = {path: (path, digest, executable) for path, digest, executable in inputs.rows()}
                 rows |= {path: (path, *content) for path, content in changed.items() if content is not None}
                 ordered = sorted(rows.values(), key=lambda row: os.fsencode(row[0]))
-                inputs = KeptInputs(ordered, ctx.algorithm)  # type: ignore[assignment]
+                inputs = KeptInputs(ordered, ctx.algorithm, inputs)  # type: ignore[assignment]
         needed = [(one, self._streams[one]) for one in self._graph.hard_predecessors[task]]
         try:
             lookup = cache_lookup_phase(ctx, task, inputs, needed)
@@ -166,7 +166,7 @@ class _Oracle:
         for row in manifest.outputs:
             if isinstance(row, FileRow):
                 self._lay(task, row.path, (row.digest, bool(row.mode & 0o100)))
-            elif not _leads_to(self._ctx.root + row.path, row.target):
+            elif isinstance(row, LinkRow) and not _leads_to(self._ctx.root + row.path, row.target):
                 self._lay(task, row.path, None)
         ledger = self._ctx.ledger
         if ledger is None or not is_cleaned(self._ctx.specs[task]) or ledger.lies_there(task, mark_of(manifest)):

@@ -10,7 +10,7 @@ from haz.resolution import Resolver, Unresolved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from haz.graph import Adjacency, Compile
     from haz.model import EdgeKind, Origin, Pattern, Reference, TaskId, TaskSpec, Workspace
@@ -122,6 +122,13 @@ def _producer_edges(writers: _Side, readers: _Side) -> Adjacency:
     for path, producers in writers.literals.items():
         for consumer in readers.that_name(path):
             found.setdefault(consumer, set()).update(producers)
+    # A reader that names a place below a literal output takes that for a directory. Whether a glob that only passes
+    # through, such as `**/*.c`, would find something there, shows when it has been written.
+    if writers.literals:
+        for path, consumers in readers.places():
+            for producers in _above(path, writers.literals):
+                for consumer in consumers:
+                    found.setdefault(consumer, set()).update(producers)
     if writers.globs:
         for path, consumers in readers.literals.items():
             producers = writers.whose_globs_match(path)
@@ -135,6 +142,8 @@ class _Side:
     """The inputs, or the outputs, of all tasks: literals by path, and all lists that hold a glob in one matcher."""
 
     def __init__(self, specs: Mapping[TaskId, TaskSpec], field: str, compile_patterns: Compile) -> None:
+        self._specs = specs
+        self._field = field
         self.literals: dict[str, list[TaskId]] = {}
         self.globs: list[TaskId] = []
         lists = []
@@ -156,11 +165,47 @@ class _Side:
                 lists.append([p.listed for p in patterns if p.exclude or not p.literal])
         self._matcher = compile_patterns(lists) if lists else None
 
+    def places(self) -> list[tuple[str, list[TaskId]]]:
+        """Return what the tasks name: literal paths, and the directories that lead to the first wildcard of a glob."""
+        found: dict[str, list[TaskId]] = {path: list(tasks) for path, tasks in self.literals.items()}
+        for task in self.globs:
+            for pattern in getattr(self._specs[task], self._field):
+                if not pattern.literal and not pattern.exclude:
+                    # A name in that directory, so that the directory itself lies above it.
+                    found.setdefault(f"{_leading(pattern.anchored)}/*", []).append(task)
+        return list(found.items())
+
     def whose_globs_match(self, path: str) -> list[TaskId]:
         return [] if self._matcher is None else [self.globs[i] for i in self._matcher.matching(path)]
 
     def that_name(self, path: str) -> list[TaskId]:
         return self.literals.get(path, []) + self.whose_globs_match(path)
+
+
+def _above(path: str, literals: Mapping[str, list[TaskId]]) -> Iterator[list[TaskId]]:
+    """Yield the tasks of each literal that is a directory on the way to `path`."""
+    end = path.rfind("/")
+    while end > 0:
+        tasks = literals.get(path[:end])
+        if tasks is not None:
+            yield tasks
+        end = path.rfind("/", 0, end)
+
+
+def _leading(glob: str) -> str:
+    """Return the directories of a glob before its first wildcard, unescaped."""
+    if "\\" not in glob:
+        end = min((at for at in map(glob.find, "*?[{") if at >= 0), default=len(glob))
+        return glob[:end].rpartition("/")[0]
+    plain = ""
+    escaped = False
+    for character in glob:
+        if not escaped and character in "*?[{":
+            break
+        escaped = character == "\\" and not escaped
+        if not escaped:
+            plain += character
+    return plain.rpartition("/")[0]
 
 
 # --- Rules over the whole graph --------------------------------------------------------------------------------------
@@ -227,7 +272,23 @@ def _collisions(specs: Mapping[TaskId, TaskSpec], writers: Mapping[str, list[Tas
                 task=str(first.id),
             )
         )
+    for path, tasks in sorted(writers.items()):
+        # A directory that is an output as a whole has one writer too.
+        for outer in _above(path, writers):
+            problems += [_within(path, specs[task], specs[outer[0]]) for task in tasks if task not in outer]
     return problems
+
+
+def _within(path: str, inner: TaskSpec, outer: TaskSpec) -> Diagnostic:
+    span = span_of(outer.origin, label=str(outer.id))
+    return Diagnostic(
+        "haz::dag::015",
+        f"literal output {path} of {inner.id} lies in a literal output of {outer.id} (DAG-015)",
+        span_of(inner.origin, label=str(inner.id)),
+        help=f"all of a directory that is an output belongs to one task: name the files that {outer.id} writes",
+        related=() if span is None else (span,),
+        task=str(inner.id),
+    )
 
 
 # --- Warnings --------------------------------------------------------------------------------------------------------

@@ -25,8 +25,9 @@ class KeptInputs:
 
     error = None
 
-    def __init__(self, rows: list[Row], algorithm: str) -> None:
+    def __init__(self, rows: list[Row], algorithm: str, whole: Inputs) -> None:
         self._rows = rows
+        self.whole = whole
         parts = [len(rows).to_bytes(4, "big")]
         for path, digest, executable in rows:
             raw = os.fsencode(path)
@@ -35,6 +36,12 @@ class KeptInputs:
 
     def rows(self) -> list[Row]:
         return self._rows
+
+    def rewritten_since(self, earlier: Inputs) -> list[str]:
+        """See `_core.Inputs`. Both have the same digest, and so the same files."""
+        kept = {path for path, _, _ in self._rows}
+        whole: Inputs = getattr(earlier, "whole", earlier)
+        return [path for path in self.whole.rewritten_since(whole) if path in kept]
 
 
 def without_ignored(root: str, spec: TaskSpec, inputs: Inputs, algorithm: str) -> Inputs:
@@ -52,7 +59,7 @@ def without_ignored(root: str, spec: TaskSpec, inputs: Inputs, algorithm: str) -
     ignored = _ignored(root, asked)
     if not ignored:
         return inputs
-    return KeptInputs([row for row in rows if row[0] not in ignored], algorithm)  # type: ignore[return-value]
+    return KeptInputs([row for row in rows if row[0] not in ignored], algorithm, inputs)  # type: ignore[return-value]
 
 
 def _ignored(root: str, paths: Sequence[str]) -> set[str]:

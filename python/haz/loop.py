@@ -272,7 +272,7 @@ class Loop:
         hit = isinstance(lookup.found, Hit)
         if not isinstance(lookup.found, Hit):
             self._ctx.observer.on_miss(task, lookup.found.label)
-            if lookup.found.label == "corrupt entry":
+            if lookup.found.label in ("corrupt entry", "unreadable entry"):
                 self._ctx.observer.on_warning(task, f"the cached result is damaged: {lookup.found.detail}")
         actions = self._schedule.looked_up(task, hit=hit)
         self._note_parked(task, actions)
@@ -294,8 +294,9 @@ class Loop:
             return
         token = self._next_token()
         child = Supervision(self._clock(), spec.timeout, self._grace)
+        earlier = self._attempts.get(task, ())
         self._children += 1
-        self._fly(token, Flight(task, run_fresh(self._ctx, task, token, self._lookups[task], child), child))
+        self._fly(token, Flight(task, run_fresh(self._ctx, task, token, self._lookups[task], child, earlier), child))
         if spec.persistent and token in self._flights:
             self._serve(token, task)
 

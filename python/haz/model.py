@@ -147,7 +147,7 @@ class Tool(Record):
 
 
 class Retries(Record):
-    """`retries:` (spec 03 §13.2). Delays in seconds."""
+    """`retries:` (spec 03 §13.2). Delays in seconds. `cache`: whether a success is stored that needed a retry."""
 
     max: int = 0
     delay: float = 0.2
@@ -156,6 +156,7 @@ class Retries(Record):
     jitter: Literal["none", "full", "equal"] = "equal"
     on: tuple[str, ...] = ("failure", "timeout")
     exit_codes: tuple[int, ...] | None = None
+    cache: bool = False
 
 
 class Ready(Record):
@@ -216,18 +217,25 @@ class Remote(Record):
     execution: bool = False
 
 
+# Bytes; what a cache that nobody has set a limit for is held to.
+CACHE_MAX_SIZE = 10 << 30
+
+
 class Settings(Record):
     """What `.haz/workspace.yml` sets for every task; the defaults are those of an implicit workspace.
 
-    `concurrency` is None for `auto`. Sizes in bytes, ages and the grace in seconds. `cache_dir` is a workspace path.
+    `concurrency` is None for `auto`. Sizes in bytes, ages and the grace in seconds. `cache_dir` is a workspace path, or
+    begins with `~/`. `cache_paths` tells of outputs that hold the workspace's own path.
     """
 
     hash: str = "blake3"
     clean_max_age: int | None = None
     clean_max_size: int | None = None
     cache_max_age: int | None = None
-    cache_max_size: int | None = None
+    cache_max_size: int | None = CACHE_MAX_SIZE
     cache_dir: str | None = None
+    cache_compression: Literal["none", "zstd"] = "none"
+    cache_paths: Literal["warn", "allow"] = "warn"
     concurrency: int | None = None
     tag_caps: dict[str, int] = {}  # noqa: RUF012 - records are immutable, and nobody writes to a default
     output_mode: OutputMode = "live"

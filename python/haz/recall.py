@@ -11,7 +11,7 @@ import os
 from haz import _core
 from haz.cache import formats
 from haz.cache.key import platform
-from haz.cache.manifest import FileRow
+from haz.cache.store import core_row
 from haz.errors import FileSystemError
 from haz.model import CompletedRecord, StreamHashes
 
@@ -137,12 +137,7 @@ def kept(manifest: Manifest) -> Kept | None:
         return None
     if len(inputs) != len(manifest.key):
         return None
-    rows: list[tuple[Any, ...]] = [
-        ("file", row.path, row.digest, row.size, row.mode)
-        if isinstance(row, FileRow)
-        else ("symlink", row.path, row.target)
-        for row in manifest.outputs
-    ]
+    rows = [core_row(row) for row in manifest.outputs]
     streams = [(manifest.stdout.digest, manifest.stdout.size), (manifest.stderr.digest, manifest.stderr.size)]
     return manifest.key, inputs, streams, rows
 

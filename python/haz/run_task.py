@@ -13,7 +13,7 @@ import time
 from haz import _core
 from haz._record import Record
 from haz.cache.key import Section, key_of, sections
-from haz.cache.manifest import Blob, Manifest, explain_parts
+from haz.cache.manifest import Blob, DirectoryRow, Manifest, explain_parts
 from haz.cache.produced import (
     NOTHING,
     Produced,
@@ -59,16 +59,27 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from haz._core import Blobs, Finished, Inputs, PatternSet
+    from haz.cache.manifest import Row
     from haz.cache.produced import File, Ledger
     from haz.events import RunObserver
     from haz.graph import PatternList
-    from haz.model import RunState, TaskId, TaskSpec
+    from haz.model import RunState, TaskId, TaskRun, TaskSpec
     from haz.ports import Events, Files, Locks, Processes, Store
     from haz.recall import Kept
     from haz.supervise import Supervision
 
     CachePolicy = Literal["read-write", "read", "write", "off"]
     Phase = Generator[None, tuple[str, Any], CompletedRecord]
+
+
+OWN_PATH = (
+    "the output {} holds the absolute path of this workspace, so the stored result is not right in another one "
+    "(`cache: {{paths: allow}}` silences this)"
+)
+OTHER_RESULT = (
+    "another run had stored a different result for the same inputs ({}): the task is not deterministic, or reads more "
+    "than it declares"
+)
 
 
 class RunContext(Record):
@@ -198,7 +209,7 @@ def raise_input_error(inputs: Inputs) -> None:
 def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Phase:
     """EXEC-007 step 2: outputs in place, streams replayed (EXEC-017). Raises `RestoreFailed`, with nothing replayed."""
     manifest, ledger = hit.manifest, _ledger_of(ctx, task)
-    paths = tuple(row.path for row in manifest.outputs)
+    paths = files_of(manifest.outputs)
     spec = ctx.specs[task]
     known, before = NOTHING, None
     leftovers: list[File] = []
@@ -207,7 +218,8 @@ def restore_from_hit(ctx: RunContext, task: TaskId, token: int, hit: Hit) -> Pha
         before = yield from _survey(ctx, task, token)
         leftovers = _leftovers(ctx, task, known, set(paths))
     directories = emptied_directories(spec.outputs, spec.root, [file[0] for file in leftovers])
-    ctx.store.restore(token, hit, leftovers, directories)
+    patterns = ctx.patterns if spec.clean else None
+    ctx.store.restore(token, hit, leftovers, directories, patterns, ctx.output_specs[task])
     _, payload = yield
     if isinstance(payload, str):
         raise RestoreFailed(RestoreError(payload))
@@ -288,10 +300,18 @@ def child_environment(spec: TaskSpec, host: Mapping[str, str]) -> list[tuple[str
     return sorted(values.items())
 
 
-def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, child: Supervision) -> Phase:
+def run_fresh(
+    ctx: RunContext,
+    task: TaskId,
+    token: int,
+    lookup: TaskLookup,
+    child: Supervision,
+    earlier: Sequence[TaskRun] = (),
+) -> Phase:
     """EXEC-007 step 3: one attempt, from spawn to store. Raises the other variants of `RunTaskError`.
 
-    `child` is the supervision of the attempt; whoever drives this performs its commands.
+    `child` is the supervision of the attempt; whoever drives this performs its commands. `earlier` are the attempts
+    that failed before this one.
     """
     spec, ledger = lookup.spec, _ledger_of(ctx, task)
     # At once, and not by an event: a task that waits here could be cancelled before it has a process.
@@ -316,13 +336,13 @@ def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, chi
             break
     finished: Finished = payload
     if ledger is None:
-        return (yield from _conclude(ctx, task, token, lookup, child, finished, started))[0]
+        return (yield from _conclude(ctx, task, token, lookup, child, finished, started, earlier))[0]
     # A failed attempt has made files too.
     after = yield from _survey(ctx, task, token)
     files = made_by_run(ledger.read(task), before, after)
     mark = ""
     try:
-        record, mark = yield from _conclude(ctx, task, token, lookup, child, finished, started)
+        record, mark = yield from _conclude(ctx, task, token, lookup, child, finished, started, earlier)
     finally:
         _note(ctx, task, Produced(mark, files))
     return record
@@ -336,6 +356,7 @@ def _conclude(
     child: Supervision,
     finished: Finished,
     started: float,
+    earlier: Sequence[TaskRun],
 ) -> Generator[None, tuple[str, Any], tuple[CompletedRecord, str]]:
     """Judge an attempt that has ended and keep what it made. Returns its record, and the mark of the stored entry."""
     if finished.error is not None:
@@ -359,13 +380,19 @@ def _conclude(
         return CompletedRecord(task, "fresh_run", "failed", status, streams, key=lookup.key), ""
 
     duration = int((time.monotonic() - started) * 1000)
-    outputs, mark = yield from _keep(ctx, task, token, lookup, finished, duration)
+    outputs, mark = yield from _keep(ctx, task, token, lookup, finished, duration, earlier)
     finished.close()
     return CompletedRecord(task, "fresh_run", "succeeded", status, streams, outputs, key=lookup.key), mark
 
 
 def _keep(
-    ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, finished: Finished, duration: int
+    ctx: RunContext,
+    task: TaskId,
+    token: int,
+    lookup: TaskLookup,
+    finished: Finished,
+    duration: int,
+    earlier: Sequence[TaskRun],
 ) -> Generator[None, tuple[str, Any], tuple[tuple[str, ...], str]]:
     """Resolve the outputs of a success and store it. Store trouble is a warning (D5).
 
@@ -373,6 +400,10 @@ def _keep(
     """
     spec = lookup.spec
     storing = ctx.writes_cache(spec)
+    if storing and earlier and not (spec.retries and spec.retries.cache):
+        reason = f"it took {len(earlier) + 1} attempts (`retries: {{cache: true}}` stores such a result)"
+        ctx.observer.on_warning(task, f"the result was not stored: {reason}")
+        storing = False
     if not storing and not spec.outputs:
         return (), ""
     if not storing:
@@ -380,13 +411,18 @@ def _keep(
         _note_nothing_made(ctx, spec, paths)
         return paths, ""
     ctx.store.collect(token, ctx.patterns, ctx.output_specs[task], finished)
-    _, payload = yield
+    kind, payload = yield
+    own_path = None
+    if kind == "own_path":
+        own_path = payload
+        kind, payload = yield
     if isinstance(payload, tuple):
         raise_output_error(payload)
-        ctx.observer.on_warning(task, f"the result was not stored: {payload[2]}")
-        return tuple(row[1] for row in payload[3]), ""
+        path = f"{payload[1]} " if payload[2].startswith("cannot be restored") else ""
+        ctx.observer.on_warning(task, f"the result was not stored: {path}{payload[2]}")
+        return files_of(output_rows(payload[3])), ""
     rows = output_rows(payload)
-    paths = tuple(row.path for row in rows)
+    paths = files_of(rows)
     _note_nothing_made(ctx, spec, paths)
     for path in paths:
         if not path.startswith("/") or "//" in path or any(part in (".", "..") for part in path.split("/")):
@@ -401,7 +437,7 @@ def _keep(
         except BuildKeyError as error:
             ctx.observer.on_warning(task, f"the result was not stored: {error}")
             return paths, ""
-        changed = changed_inputs(lookup.inputs, after, {*paths, *names_of_slices(spec, paths)})
+        changed = changed_inputs(lookup.inputs, after, {*(row.path for row in rows), *names_of_slices(spec, paths)})
         if changed:
             ctx.observer.on_warning(task, f"the result was not stored: {changed} changed while the task ran")
             return paths, ""
@@ -416,9 +452,10 @@ def _keep(
         stderr=Blob(*finished.stderr),
         outputs=rows,
         parts=explain_parts(lookup.sections, ctx.algorithm),
+        attempts=tuple(earlier),
     )
     try:
-        ctx.store.publish(manifest)
+        difference = ctx.store.publish(manifest)
     except StoreError as error:
         # The command and its outputs are fine: an uncached success, not a failure (03 §3.6, D5).
         ctx.observer.on_warning(task, f"the result was not stored: {StoreFailed(error)}")
@@ -426,6 +463,10 @@ def _keep(
     _remember(ctx, spec, manifest)
     if spec.locks:
         remember(ctx.root, spec, ctx.algorithm, lambda text: ctx.observer.on_warning(task, text))
+    if own_path is not None:
+        ctx.observer.on_warning(task, OWN_PATH.format(own_path))
+    if difference is not None:
+        ctx.observer.on_warning(task, OTHER_RESULT.format(difference))
     return paths, mark_of(manifest)
 
 
@@ -437,14 +478,12 @@ def _note_nothing_made(ctx: RunContext, spec: TaskSpec, paths: tuple[str, ...]) 
 
 
 def _resolve_outputs(ctx: RunContext, task: TaskId, token: int) -> Generator[None, tuple[str, Any], tuple[str, ...]]:
-    """Hold a task that is not stored to its declared outputs, by reading them as the inputs that they are to others."""
-    ctx.files.fingerprint(token, [ctx.output_specs[task]])
-    _, (found,) = yield
-    if found.error is not None:
-        kind, path, reason = found.error
-        missing = kind == "resolve" and not os.path.lexists(ctx.root + path)
-        raise_output_error(("not_produced" if missing else kind, path, reason))
-    return tuple(path for path, _, _ in found.rows())
+    """Hold a task that is not stored to its declared outputs."""
+    ctx.files.outputs(token, ctx.output_specs[task])
+    _, found = yield
+    if isinstance(found, tuple):
+        raise_output_error(found)
+    return tuple(found)
 
 
 def raise_output_error(payload: tuple[Any, ...]) -> None:
@@ -465,10 +504,17 @@ def changed_inputs(before: Inputs, after: Inputs, own: set[str]) -> str | None:
     if after.error is not None:
         return f"input {after.error[1]}"
     if after.digest == before.digest:
-        return None
-    difference = set(before.rows()) ^ set(after.rows())
-    paths = sorted({path for path, _, _ in difference} - own)
+        # Changed and changed back: the task may have read either content.
+        paths = sorted(set(after.rewritten_since(before)) - own)
+    else:
+        difference = set(before.rows()) ^ set(after.rows())
+        paths = sorted({path for path, _, _ in difference} - own)
     return f"input {paths[0]}" if paths else None
+
+
+def files_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the paths of outputs that are files or links."""
+    return tuple([row.path for row in rows if type(row) is not DirectoryRow])
 
 
 def run_task(

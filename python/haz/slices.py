@@ -42,7 +42,7 @@ def with_slices(
         if reason is not None:
             warn(f"{path} counts as a whole, since it cannot be cut down to the project: {reason}")
         rows.append((_row_name(kind, path), _core.digest_bytes(text, algorithm), False))
-    return KeptInputs(rows, algorithm)  # type: ignore[return-value]
+    return KeptInputs(rows, algorithm, getattr(inputs, "whole", inputs))  # type: ignore[return-value]
 
 
 def _row_name(kind: str, path: str) -> str:

@@ -105,7 +105,8 @@ def test_the_store_is_laid_out_by_digest(tmp_path: Path) -> None:
 def test_a_failure_to_collect_names_kind_path_and_reason(space: Space) -> None:
     assert space.collect("/none") == ("not_produced", "/none", "No such file or directory")
     (space.root / "d").mkdir()
-    assert space.collect("/d") == ("not_regular", "/d", "is a directory")
+    os.mkfifo(space.root / "pipe")
+    assert space.collect("/pipe") == ("not_regular", "/pipe", "is not a regular file")
     (space.root / "a").write_bytes(b"x")
     space.store.write_bytes(b"")
     kind, path, reason, rows = space.collect("/a")

@@ -28,7 +28,7 @@ def tamper(space: Space, change: Callable[[dict[str, Any]], object]) -> None:
     content = json.loads(path.read_bytes().split(b"\n", 1)[1])
     change(content)
     body = json.dumps(content, separators=(",", ":")).encode()
-    path.write_bytes(b"haz-manifest 1 %s\n%s\n" % (blake3(body).hexdigest().encode(), body))
+    path.write_bytes(b"haz-manifest 2 %s\n%s\n" % (blake3(body).hexdigest().encode(), body))
 
 
 def set_row(index: int, field: int, value: object) -> Callable[[dict[str, Any]], object]:

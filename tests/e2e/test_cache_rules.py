@@ -102,14 +102,3 @@ def test_a_task_that_makes_none_of_its_outputs_is_warned_about(space: Space, cac
     assert "no file matches its outputs: dist/**, bin/*\n" in done.err
     space.project("app", f"t: {{shell: 'mkdir -p bin; : >bin/a', outputs: ['dist/**', 'bin/*']{cache}}}")
     assert "no file matches" not in space.run("app:t").ok().err
-
-
-def test_a_directory_as_a_literal_output_is_named_as_the_cause(space: Space) -> None:
-    """O32."""
-    space.project("lib", 't: {shell: "mkdir -p dist", outputs: [dist]}')
-    done = space.run("--workspace")
-    assert done.code == 1
-    assert "output /lib/dist is not a regular file" in done.err
-    checked = space.haz("check")
-    assert "haz::chk::012" in checked.err
-    assert "dist/**" in checked.err

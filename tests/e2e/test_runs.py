@@ -15,7 +15,7 @@ from haz.model import TaskId
 from tests.space import HAZ, Space, living
 
 # Fails until it has been started three times.
-FLAKY = "it: {shell: 'echo x >> tries; echo try $(wc -l < tries); test $(wc -l < tries) -ge 3', retries: {max: 3, delay: 1ms}}"
+FLAKY = "it: {shell: 'echo x >> tries; echo try $(wc -l < tries); test $(wc -l < tries) -ge 3', retries: {max: 3, delay: 1ms, cache: true}}"
 
 
 def logs(space: Space) -> list[Path]:

@@ -44,6 +44,17 @@ def meets(output, source):
     return bool(NaivePatterns([[(glob.anchored, glob.literal, False)]]).matching(path.anchored))
 
 
+def is_above(output, source):
+    """Whether the literal output, as a directory, holds a place that the other pattern names (wildcards end the name)."""
+    if output.exclude or source.exclude or not output.literal:
+        return False
+    if source.literal:
+        return source.anchored.startswith(f"{output.anchored}/")
+    segments = source.anchored.split("/")
+    plain = next(number for number, segment in enumerate(segments) if set(segment) & set("*?[{\\"))
+    return f"{'/'.join(segments[:plain])}/".startswith(f"{output.anchored}/")
+
+
 def silenced(patterns, pattern, path):
     return not pattern.literal and bool(
         NaivePatterns([[(p.anchored, p.literal, False) for p in patterns if p.exclude]]).matching(path)
@@ -61,9 +72,12 @@ def test_producer_edges_are_those_of_every_pair_of_patterns(space):
         for consumer in space.projects["p"].tasks.values()
         for output in producer.outputs
         for source in consumer.inputs
-        if meets(output, source)
-        and not silenced(consumer.inputs, source, output.anchored)
-        and not silenced(producer.outputs, output, source.anchored)
+        if (
+            meets(output, source)
+            and not silenced(consumer.inputs, source, output.anchored)
+            and not silenced(producer.outputs, output, source.anchored)
+        )
+        or is_above(output, source)
     }
     assert {(p, c) for c, producers in graph.producer_predecessors.items() for p in producers} == expected
 

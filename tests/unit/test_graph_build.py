@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from haz.diagnostics import Span
-from haz.graph_build import build, unordered_producers
+from haz.graph_build import _leading, build, unordered_producers
 from tests.unit.graphs import ids, task_id, workspace
 from tests.unit.naive_glob import NaivePatterns
 
@@ -195,6 +195,13 @@ class TestErrors:
             assert part in problem.message
         assert len(problem.related) == 2
 
+    def test_an_output_within_the_directory_that_is_another_task_s_output_is_named(self):
+        """DAG-015."""
+        problem = only({"a": {"x": {"outputs": ["dist"]}, "y": {"outputs": ["dist/sub/f"]}}})
+        assert problem.code == "haz::dag::015"
+        assert "literal output /a/dist/sub/f of a:y lies in a literal output of a:x" in problem.message
+        assert codes({"a": {"x": {"outputs": ["dist", "dist/f"]}, "y": {"outputs": ["distant"]}}}) == []
+
     def test_one_task_may_spell_its_output_twice(self):
         """DAG-015, DAG-016."""
         assert codes({"a": {"x": {"outputs": ["o", "/a/o", "*"]}, "y": {"outputs": ["*"]}}}) == []
@@ -207,13 +214,13 @@ class TestErrors:
                 "u": {"deps": ["b:t"], "weak": ["b:t"], "outputs": ["o"]},
             },
             "b": {"t": {"deps": ["c:t"]}},
-            "c": {"t": {"deps": ["b:t"], "outputs": ["/a"]}, "u": {"outputs": ["/a"]}},
+            "c": {"t": {"deps": ["b:t"], "outputs": ["/z"]}, "u": {"outputs": ["/z"]}},
         }
         assert codes(projects) == ["011", "012", "011", "010", "014", "015", "015"]
         messages = [problem.message for problem in built(projects)[1]]
         assert "`no:x`" in messages[0]
         assert "`no:y`" in messages[2]
-        assert "/a is" in messages[5]
+        assert "/z is" in messages[6]
 
     def test_cycles_come_by_their_smallest_member(self):
         """DAG-011."""
@@ -232,3 +239,26 @@ def test_a_restricted_graph_keeps_the_edges_among_its_tasks():
     assert part.soft_predecessors[task_id("a:x")] == ()
     assert part.producer_successors[task_id("a:y")] == ids("a:x")
     assert graph.restrict(graph.nodes) is graph
+
+
+def test_readers_that_name_a_place_in_a_literal_output_read_what_its_task_writes():
+    """DAG-013: the output may be a directory; a glob that only passes through says nothing of it."""
+    inputs = {
+        "whole": ["dist/**"],
+        "literal": ["dist/js/main.js"],
+        "deep": ["dist/js/*.js"],
+        "beside": ["distant/**"],
+        "above": ["**/*.js"],
+        "itself": ["dist"],
+    }
+    tasks = {name: {"inputs": list(patterns)} for name, patterns in inputs.items()}
+    graph, problems = built({"a": {"make": {"outputs": ["dist"]}, **tasks}})
+    assert problems == ()
+    readers = {task.task for task, producers in graph.producer_predecessors.items() if producers}
+    assert readers == {"whole", "literal", "deep", "itself"}
+
+
+def test_the_root_of_a_project_with_odd_characters_is_unescaped():
+    """O22."""
+    assert _leading("/a\\[b/dist/*.js") == "/a[b/dist"
+    assert _leading("/a/di{s,x}t/*.js") == "/a"

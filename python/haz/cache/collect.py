@@ -12,8 +12,9 @@ import time
 
 from haz import _core
 from haz._record import Record
-from haz.cache.formats import BLOBS, ENTRIES, HASH_IDS, KEY_REVISION
+from haz.cache.formats import BLOBS, ENTRIES, HASH_IDS, KEY_REVISION, STAT
 from haz.cache.manifest import ManifestError, decode
+from haz.cache.store import read_entry
 from haz.errors import FileSystemError
 
 TYPE_CHECKING = False
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 TEMPORARY_GRACE = 3600
 BLOB_GRACE = 5
 TEMPORARY = ".haz-tmp-"
+COMPRESSED = ".zst"
+OWN_FOLDERS = ("", "runs", "locks", "locks/v1", "state", "state/produced-v1")
 
 
 class Entry(Record):
@@ -60,6 +63,7 @@ class BlobFile(Record):
     name: str
     size: int
     changed_at: float
+    compressed: bool = False
 
 
 class Trouble(Record):
@@ -76,7 +80,8 @@ class Trouble(Record):
 class Inspection:
     """Everything in a cache directory, read once and never changed. A missing directory has nothing."""
 
-    def __init__(self, cache: str) -> None:
+    def __init__(self, cache: str, root: str | None = None) -> None:
+        """With `root`, a workspace, what killed runs have left in haz's own folders there counts too."""
         self.cache = cache
         self.entries: list[Entry] = []
         self.blobs: list[BlobFile] = []
@@ -85,7 +90,16 @@ class Inspection:
         for algorithm in HASH_IDS:
             for item in self._files(f"{cache}/{BLOBS}/{algorithm}", algorithm):
                 (self.temporary if item.name.startswith(TEMPORARY) else self.blobs).append(item)
-        self._sizes = {(blob.algorithm, blob.name): blob.size for blob in self.blobs}
+        # A content may be there in both kinds; only that of a file that is not compressed has a size to compare.
+        self._sizes = {(blob.algorithm, blob.name): blob.size for blob in self.blobs if not blob.compressed}
+        self._packed = {(blob.algorithm, blob.name) for blob in self.blobs if blob.compressed}
+        folders = [cache, f"{cache}/{STAT}"]
+        if root is not None:
+            folders += [f"{root}/.haz/{name}" for name in OWN_FOLDERS]
+        for folder in folders:
+            for found in self._listing(folder):
+                if found.name.startswith(TEMPORARY):
+                    self.temporary += self._file(found, "")
         for algorithm in HASH_IDS:
             for item in self._files(f"{cache}/{ENTRIES}/{algorithm}", algorithm):
                 if item.name.startswith(TEMPORARY):
@@ -110,13 +124,19 @@ class Inspection:
     def _files(self, directory: str, algorithm: str) -> Iterator[BlobFile]:
         for shard in self._listing(directory):
             if not shard.is_dir(follow_symlinks=False):
+                if shard.name.startswith(TEMPORARY):
+                    yield from self._file(shard, algorithm)
                 continue
             for item in self._listing(shard.path):
-                try:
-                    status = item.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                yield BlobFile(item.path, algorithm, item.name, status.st_size, status.st_mtime)
+                yield from self._file(item, algorithm)
+
+    def _file(self, item: os.DirEntry[str], algorithm: str) -> Iterator[BlobFile]:
+        try:
+            status = item.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        name = item.name.removesuffix(COMPRESSED)
+        yield BlobFile(item.path, algorithm, name, status.st_size, status.st_mtime, name != item.name)
 
     def _listing(self, directory: str) -> list[os.DirEntry[str]]:
         try:
@@ -131,8 +151,7 @@ class Inspection:
     def _entry(self, item: BlobFile) -> Entry:
         try:
             key = bytes.fromhex(item.name)
-            with open(item.path, "rb") as file:
-                manifest = decode(file.read(), key, item.algorithm)
+            manifest = decode(read_entry(item.path)[0], key, item.algorithm)
         except FileNotFoundError:
             return Entry(item.path, item.algorithm, item.name, item.changed_at, None, "no entry")
         except OSError as error:
@@ -143,7 +162,8 @@ class Inspection:
         except ValueError:
             return Entry(item.path, item.algorithm, item.name, item.changed_at, None, "its name is not a key")
         for digest, size in manifest.blobs:
-            if self._sizes.get((item.algorithm, digest.hex())) != size:
+            name = item.algorithm, digest.hex()
+            if self._sizes.get(name) != size and name not in self._packed:
                 why = f"blob {digest.hex()} is missing or has another size"
                 return Entry(item.path, item.algorithm, item.name, item.changed_at, None, why)
         return Entry(item.path, item.algorithm, item.name, item.changed_at, manifest)
@@ -219,8 +239,12 @@ def plan_cleaning(
     if evicted or soft:
         named_by = kept if soft else [*kept, *inspection.corrupt]
         blobs = [blob for blob in inspection.unreferenced(named_by) if blob.changed_at < moment - BLOB_GRACE]
-    temporary = [item for item in inspection.temporary if item.changed_at < moment - TEMPORARY_GRACE] if soft else []
+    temporary = [item for item in inspection.temporary if soft and _is_left_behind(item, moment)]
     return Cleaning(len(inspection.entries), tuple(evicted), tuple(blobs), tuple(temporary))
+
+
+def _is_left_behind(item: BlobFile, now: float) -> bool:
+    return item.changed_at < now - TEMPORARY_GRACE or _core.is_orphan(os.path.basename(item.path))
 
 
 def _oldest_beyond(entries: list[Entry], limit: int) -> list[Entry]:
@@ -303,7 +327,9 @@ def verify(inspection: Inspection) -> Verification:
     defects = [(entry.path, f"corrupt entry: {entry.why}") for entry in inspection.corrupt]
     for algorithm in HASH_IDS:
         blobs = [blob for blob in inspection.blobs if blob.algorithm == algorithm]
-        for blob, digest in zip(blobs, _core.digest_files([b.path for b in blobs], algorithm), strict=True):
+        packed = [blob.compressed for blob in blobs]
+        digests = _core.digest_files([blob.path for blob in blobs], algorithm, packed)
+        for blob, digest in zip(blobs, digests, strict=True):
             if isinstance(digest, FileSystemError):
                 defects.append((blob.path, str(digest)))
             elif digest.hex() != blob.name:

@@ -2,8 +2,9 @@
 
 ```
 <cache>/CACHEDIR.TAG                          backup tools leave the cache alone
-<cache>/blobs-v1/<algorithm>/<kk>/<digest>    one file per distinct content: outputs and streams
+<cache>/blobs-v1/<algorithm>/<kk>/<digest>    one file per distinct content: outputs and streams; `.zst` when compressed
 <cache>/entries-v1/<algorithm>/<kk>/<key>     one manifest per cache key, published by one rename
+<cache>/size-v1                               how large it was when somebody looked, for collection
 <cache>/stat-v1/<algorithm>                   digests of files by what `stat` says; the core knows what is in it
 ```
 `kk` is the first two of the 64 hex digits. Beside the cache, wherever that is:
@@ -28,6 +29,7 @@ BLOBS = "blobs-v1"
 ENTRIES = "entries-v1"
 STAT = "stat-v1"
 SPILL = "spill"
+SIZE = "size-v1"
 LOCKS = ".haz/locks/v1"
 PRODUCED = ".haz/state/produced-v1"
 SLICES = ".haz/state/slices-v1"
@@ -37,7 +39,7 @@ SNAPSHOT_MAGIC = b"haz-workspace 1\n"
 CHECKPOINT = ".haz/state/checkpoint-v1"
 TOOLS = ".haz/state/tools-v1"
 TOOLS_MAGIC = b"haz-tools 1 "
-MANIFEST_MAGIC = b"haz-manifest 1 "
+MANIFEST_MAGIC = b"haz-manifest 2 "
 
 CACHEDIR_TAG = "CACHEDIR.TAG"
 CACHEDIR_TAG_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# This directory is a cache of haz.\n"

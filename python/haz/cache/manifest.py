@@ -10,16 +10,25 @@ import os
 from haz import _core
 from haz._record import Record
 from haz.cache.formats import HASH_IDS, KEY_REVISION, MANIFEST_MAGIC, bytes_of, text_of
-from haz.model import StreamHashes, TaskId
+from haz.model import StreamHashes, TaskId, TaskRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from haz.cache.key import Section
+    from haz.model import TaskPhase
+
+    Row: TypeAlias = "FileRow | LinkRow | DirectoryRow"
 
 MAX_PATHS = 1_000_000
+MAX_ATTEMPTS = 1_000
+# Bytes. What a compressed body may say it has; 1,000,000 rows with long paths have less.
+MAX_BODY = 1 << 28
+COMPRESSED = b" zstd "
+# How an attempt may have ended that was followed by another one.
+RETRIED_PHASES: tuple[TaskPhase, ...] = ("failed", "timeout")
 
 
 class ManifestError(ValueError):
@@ -46,6 +55,12 @@ class LinkRow(Record):
     target: str
 
 
+class DirectoryRow(Record):
+    """A directory that an output pattern names or that has nothing in it. What it has inside is in other rows."""
+
+    path: str
+
+
 class Blob(Record):
     """A captured stream: digest and size in bytes."""
 
@@ -57,6 +72,7 @@ class Manifest(Record):
     """What a successful run left behind. `parts` are the labelled key parts: `{section: {digest, rows}}`.
 
     `created_at` is milliseconds since the epoch, the start of the run; `duration` milliseconds of the task's own run.
+    `attempts` are those that failed before it.
     """
 
     key: bytes
@@ -66,8 +82,9 @@ class Manifest(Record):
     duration: int
     stdout: Blob
     stderr: Blob
-    outputs: tuple[FileRow | LinkRow, ...]
+    outputs: tuple[Row, ...]
     parts: dict[str, Any]
+    attempts: tuple[TaskRun, ...] = ()
 
     @property
     def streams(self) -> StreamHashes:
@@ -101,7 +118,7 @@ def explain_parts(sections: Sequence[Section], algorithm: str) -> dict[str, Any]
     return parts
 
 
-def encode(manifest: Manifest) -> bytes:
+def encode(manifest: Manifest, *, compressed: bool = False) -> bytes:
     body = _core.json_dumps(
         {
             "revision": KEY_REVISION,
@@ -114,16 +131,27 @@ def encode(manifest: Manifest) -> bytes:
             "stderr": [manifest.stderr.digest.hex(), manifest.stderr.size],
             "outputs": [_encode_row(row) for row in manifest.outputs],
             "parts": manifest.parts,
+            "attempts": [_encode_attempt(run) for run in manifest.attempts],
         }
     )
-    return b"%s%s\n%s\n" % (MANIFEST_MAGIC, _core.digest_bytes(body, manifest.algorithm).hex().encode(), body)
+    head = MANIFEST_MAGIC + _core.digest_bytes(body, manifest.algorithm).hex().encode()
+    if compressed:
+        return b"%s%s%d\n%s" % (head, COMPRESSED, len(body), _core.compress(body))
+    return b"%s\n%s\n" % (head, body)
 
 
-def _encode_row(row: FileRow | LinkRow) -> list[Any]:
+def _encode_row(row: Row) -> list[Any]:
     path = text_of(os.fsencode(row.path))
     if isinstance(row, FileRow):
         return ["file", path, row.digest.hex(), row.size, row.mode]
-    return ["symlink", path, text_of(os.fsencode(row.target))]
+    if isinstance(row, LinkRow):
+        return ["symlink", path, text_of(os.fsencode(row.target))]
+    return ["directory", path]
+
+
+def _encode_attempt(run: TaskRun) -> list[Any]:
+    error = None if run.error is None else text_of(os.fsencode(run.error))
+    return [run.attempt, run.phase, run.started_at, run.finished_at, error, run.exit_code]
 
 
 def decode(data: bytes, key: bytes, algorithm: str) -> Manifest:
@@ -132,8 +160,9 @@ def decode(data: bytes, key: bytes, algorithm: str) -> Manifest:
     if not head.startswith(MANIFEST_MAGIC):
         label = "schema mismatch" if head.startswith(b"haz-manifest ") else "corrupt entry"
         raise ManifestError(label, "unknown manifest format")
-    body = body.removesuffix(b"\n")
-    if head[len(MANIFEST_MAGIC) :] != _core.digest_bytes(body, algorithm).hex().encode():
+    stated, mark, size = head[len(MANIFEST_MAGIC) :].partition(COMPRESSED)
+    body = _decompressed(body, size) if mark else body.removesuffix(b"\n")
+    if stated != _core.digest_bytes(body, algorithm).hex().encode():
         raise ManifestError("corrupt entry", "the manifest does not have the digest it states")
     try:
         return _decode_body(_core.json_loads(body), key, algorithm)
@@ -143,6 +172,15 @@ def decode(data: bytes, key: bytes, algorithm: str) -> Manifest:
         raise ManifestError("corrupt entry", f"malformed manifest: {error}") from error
 
 
+def _decompressed(body: bytes, size: bytes) -> bytes:
+    try:
+        length = int(size)
+        # An absurd length is one that no frame has.
+        return _core.decompress(body, length if 0 <= length <= MAX_BODY else 0)
+    except ValueError as error:
+        raise ManifestError("corrupt entry", f"the manifest cannot be decompressed: {error}") from error
+
+
 def _decode_body(body: dict[str, Any], key: bytes, algorithm: str) -> Manifest:
     if body["revision"] != KEY_REVISION or body["hash"] not in HASH_IDS or body["hash"] != algorithm:
         raise ManifestError("schema mismatch", "made for another key revision or hash function")
@@ -150,6 +188,8 @@ def _decode_body(body: dict[str, Any], key: bytes, algorithm: str) -> Manifest:
         raise ManifestError("corrupt entry", "the manifest belongs to another key")
     if len(body["outputs"]) > MAX_PATHS:
         raise ManifestError("corrupt entry", "too many outputs")
+    if len(body["attempts"]) > MAX_ATTEMPTS:
+        raise ManifestError("corrupt entry", "too many attempts")
     if type(body["parts"]) is not dict:
         raise ManifestError("corrupt entry", "the parts of the key are not an object")
     project, task = body["task"]
@@ -163,10 +203,11 @@ def _decode_body(body: dict[str, Any], key: bytes, algorithm: str) -> Manifest:
         stderr=_blob(body["stderr"]),
         outputs=tuple(_decode_row(row) for row in body["outputs"]),
         parts=body["parts"],
+        attempts=tuple(_decode_attempt(row) for row in body["attempts"]),
     )
 
 
-def _decode_row(row: list[Any]) -> FileRow | LinkRow:
+def _decode_row(row: list[Any]) -> Row:
     kind, path, *rest = row
     path = os.fsdecode(bytes_of(path))
     if not path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in path[1:].split("/")):
@@ -179,7 +220,20 @@ def _decode_row(row: list[Any]) -> FileRow | LinkRow:
     if kind == "symlink":
         (target,) = rest
         return LinkRow(path, os.fsdecode(bytes_of(target)))
+    if kind == "directory" and not rest:
+        return DirectoryRow(path)
     raise ManifestError("corrupt entry", f"unknown kind of output: {kind!r}")
+
+
+def _decode_attempt(row: list[Any]) -> TaskRun:
+    number, phase, started, finished, error, code = row
+    ended = next((known for known in RETRIED_PHASES if known == phase), None)
+    if ended is None:
+        raise ValueError(f"not the end of an attempt: {phase!r}")
+    if code is not None and type(code) is not int:
+        raise ValueError(f"not an exit code: {code!r}")
+    error = None if error is None else os.fsdecode(bytes_of(error))
+    return TaskRun(_natural(number), ended, _natural(started), _natural(finished), error, code)
 
 
 def _blob(value: list[Any]) -> Blob:

@@ -96,7 +96,7 @@ def clean_command(
     size = settings.clean_max_size if size is None else size
     if not soft and age is None and size is None:
         raise UsageError("at least one mode is needed: --soft, --max-age DURATION or --max-size BYTES")
-    inspection = Inspection(cache_directory(workspace))
+    inspection = Inspection(cache_directory(workspace), workspace.root)
     troubles = list(inspection.troubles)
     planned = plan_cleaning(inspection, soft=soft, max_age=age, max_size=size)
     out, err = Writer(1), Writer(2)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from haz.config._nodes import Fields, Source
 
 ENV_KEYS = ("from_host", "override", "pass", "secret")
-RETRY_KEYS = ("delay", "exit_codes", "factor", "jitter", "max", "max_delay", "on")
+RETRY_KEYS = ("cache", "delay", "exit_codes", "factor", "jitter", "max", "max_delay", "on")
 EMPTY_ENV = EnvironmentDeclaration()
 
 ENV_HELP = "write for example:\n  env:\n    from_host: [CI]\n    override: {RUST_LOG: info}\n    pass: [PATH, HOME]"
@@ -186,9 +186,10 @@ def _retries_mapping(rule: Rule, node: Node) -> Retries | None:
     codes = values.exit_codes
     if "exit_codes" in found:
         codes = _exit_codes(rule.key("exit_codes"), found["exit_codes"][1])
+    cache = switch(rule.source, found, rule.at, "cache", "cfg::038")
     if not extra:
         return None
-    return Retries(extra, delay, factor, max_delay, jitter, on, codes)
+    return Retries(extra, delay, factor, max_delay, jitter, on, codes, bool(cache))
 
 
 def _field(rule: Rule, found: Fields, key: str, what: str, convert: Callable[[str], float], default: float) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from haz.config._nodes import Fields, Source
 
 KEYS = ("cache", "concurrency", "description", "env", "execution", "gitignore", "output", "projects", "remote")
-CACHE_KEYS = ("clean", "dir", "hash", "max_age", "max_size")
+CACHE_KEYS = ("clean", "compression", "dir", "hash", "max_age", "max_size", "paths")
 CONCURRENCY_KEYS = ("default", "order", "tags")
 EXECUTION_KEYS = ("cancel_grace", "retries", "timeout")
 REMOTE_KEYS = ("cache", "execution", "instance", "url")
@@ -110,9 +110,18 @@ def _cache(source: Source, found: Fields, values: dict[str, Any]) -> None:
         values["hash"] = choice(rule.key("hash"), cache["hash"][1], ("blake3", "sha256"))
     if "dir" in cache:
         at = Rule(
-            source, "cfg::044", "cache.dir", "write a path such as `/.haz/cache`; a leading `/` is the workspace root"
+            source,
+            "cfg::044",
+            "cache.dir",
+            "write a path such as `/.haz/cache`, where a leading `/` is the workspace root, or `~/.cache/haz`",
         )
         values["cache_dir"] = _cache_dir(at, cache["dir"][1])
+    for key, choices in (("compression", ("none", "zstd")), ("paths", ("warn", "allow"))):
+        if key in cache:
+            at = Rule(source, "cfg::027", f"cache.{key}", f"write `{choices[0]}` or `{choices[1]}`")
+            chosen = choice(at, cache[key][1], choices)
+            if chosen is not None:
+                values[f"cache_{key}"] = chosen
     _limits(source, cache, "cache", "cache_", values)
     if "clean" in cache:
         at = Rule(source, "cfg::034", "cache.clean", "write `clean: {max_age: 30d, max_size: 2GiB}`")
@@ -126,7 +135,11 @@ def _limits(source: Source, found: Fields, at: str, prefix: str, values: dict[st
         values[f"{prefix}max_age"] = converted(rule, found["max_age"][1], "an age", _values.age)
     if "max_size" in found:
         rule = Rule(source, "cfg::035", f"{at}.max_size", SIZE_HELP)
-        values[f"{prefix}max_size"] = converted(rule, found["max_size"][1], "a size", _values.size)
+        node = found["max_size"][1]
+        if prefix == "cache_" and node.value == "none":
+            values["cache_max_size"] = None
+        else:
+            values[f"{prefix}max_size"] = converted(rule, node, "a size", _values.size)
 
 
 def _cache_dir(rule: Rule, node: Node) -> str | None:
@@ -136,7 +149,7 @@ def _cache_dir(rule: Rule, node: Node) -> str | None:
     if not path.strip("/") or "\0" in path or ".." in path.split("/"):
         rule.refuse(f"{describe(node)} is not a directory that can hold a cache", node)
         return None
-    return path if path.startswith("/") else f"/{path}"
+    return path if path.startswith(("/", "~/")) else f"/{path}"
 
 
 def _concurrency(source: Source, found: Fields, values: dict[str, Any]) -> tuple[tuple[str, Node], ...]:

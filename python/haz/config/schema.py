@@ -91,6 +91,7 @@ SIZE = _or_null(
         "anyOf": [{"type": "integer"}, {"type": "string", "pattern": f"^[0-9]+({'|'.join(SIZE_UNITS)})$"}],
     }
 )
+SWITCH = {"type": ["boolean", "null"]}
 TIMEOUT = _or_null(_duration("How long one attempt may take: `90s`, `5m`, a number of seconds, or `none`.", "none"))
 RETRIES = {
     "description": "Extra attempts after a failure.",
@@ -111,6 +112,7 @@ RETRIES = {
                 "jitter": _choice("How delays are spread; default equal.", "none", "full", "equal"),
                 "on": _list("What is tried again.", {"enum": ["failure", "timeout"]}, minItems=1, uniqueItems=True),
                 "exit_codes": _list("Only failures with these codes.", _count("", minimum=1, maximum=255), minItems=1),
+                "cache": {"description": "Whether a success that needed a retry is stored; default false.", **SWITCH},
             },
             ("max",),
         ),
@@ -128,7 +130,6 @@ ENV = _or_null(
         },
     )
 )
-SWITCH = {"type": ["boolean", "null"]}
 ARGV = {"type": "array", "items": {"type": SCALAR}, "minItems": 1}
 PATTERNS = {"type": SCALAR, "minLength": 1}
 
@@ -298,11 +299,20 @@ def workspace() -> Schema:
                         _workspace.CACHE_KEYS,
                         {
                             "hash": _choice("The hash of keys and contents.", "blake3", "sha256"),
-                            "dir": _text("Where it is; default `/.haz/cache`."),
+                            "compression": _choice("How contents are kept.", "none", "zstd"),
+                            "dir": _text("Where it is; default `/.haz/cache`. May begin with `~/`."),
+                            "paths": _choice(
+                                "What is said of outputs that hold the path of the workspace.", "warn", "allow"
+                            ),
                             "clean": _or_null(
                                 _object("Defaults of `haz cache clean`.", ("max_age", "max_size"), {**cache_limits})
                             ),
-                            **cache_limits,
+                            "max_age": AGE,
+                            "max_size": {
+                                **SIZE,
+                                "description": "Such as `2GiB`, or `none`; default 10GiB.",
+                                "anyOf": [*SIZE["anyOf"], {"const": "none"}],
+                            },
                         },
                     )
                 ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from haz import _core
 from haz.errors import FileSystemError
 from haz.events import RunObserver
 from haz.exit_code import exit_code_for
@@ -142,6 +143,7 @@ class HistoryObserver(RunObserver):
         try:
             if os.write(self._file, block) < len(block):
                 self._give_up(OSError(28, os.strerror(28)))
+            _core.step("log-written")
         except OSError as error:
             self._give_up(error)
 

@@ -2,45 +2,74 @@
 
 mod captured;
 mod collect;
+mod keep;
+mod own_path;
+mod places;
 mod restore;
 mod row;
 mod stage;
+mod surplus;
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 use std::time::SystemTime;
 
-use crate::digest::{Algorithm, Digest, Hasher, digest_open, hex, with_buffer};
+use crate::digest::{Algorithm, Digest, hex};
 use crate::error::FsError;
 use crate::tree::Tree;
 pub use captured::{Captured, Content, Stream};
-pub use collect::{CollectError, CollectKind};
+pub use collect::{CollectError, CollectKind, Collected};
+use keep::read_packed;
+use own_path::{Needle, needle};
 pub use restore::{Leftovers, Restored};
 pub use row::Row;
 pub(crate) use stage::sweep;
-pub use stage::{PREFIX, publish};
-use stage::{Staged, make_directory, reflink};
+pub use stage::{InTheWay, PREFIX, is_orphan, publish};
 
-/// From this size on (bytes) sharing blocks is worth a system call.
-const REFLINK_FROM: u64 = 1 << 17;
+/// Streams up to this size (bytes) are handed out with the answer to a restore. Larger ones are read in pieces, which a
+/// frame does not allow, and so are never compressed.
+const CONTENT_LIMIT: u64 = 1 << 20;
+/// Below this size (bytes) a frame costs about what it saves.
+const ZSTD_FROM: u64 = 512;
 
-/// A content-addressed store in one directory: `<directory>/<first two hex digits>/<hex digest>`.
+/// How a content lies in the store. Its digest is that of the content either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Raw,
+    Zstd,
+}
+
+/// An open blob; `length` is that of the file.
+struct Blob {
+    file: File,
+    length: u64,
+    kind: Kind,
+}
+
+/// A content-addressed store in one directory: `<directory>/<first two hex digits>/<hex digest>`, and `.zst` after the
+/// digest where the content is compressed. It may hold both kinds.
 pub struct Blobs {
     root: PathBuf,
     directory: PathBuf,
     tree: Arc<Tree>,
+    compressed: bool,
+    own_path: Needle,
     swept: Once,
+    added: AtomicU64,
 }
 
 impl Blobs {
     /// `root` is the absolute workspace root, `directory` is created on the first write. Digests are those of `tree`.
-    pub fn new(root: PathBuf, directory: PathBuf, tree: Arc<Tree>) -> Self {
-        Self { root, directory, tree, swept: Once::new() }
+    /// New contents are `compressed` or not; `own_path` asks whether outputs hold the path of the workspace.
+    pub fn new(root: PathBuf, directory: PathBuf, tree: Arc<Tree>, compressed: bool, own_path: bool) -> Self {
+        let own_path = own_path.then(|| needle(&root)).flatten();
+        Self { root, directory, tree, compressed, own_path, swept: Once::new(), added: AtomicU64::new(0) }
     }
 
     fn algorithm(&self) -> Algorithm {
@@ -51,40 +80,89 @@ impl Blobs {
         self.root.join(OsStr::from_bytes(workspace_path.strip_prefix(b"/").unwrap_or(workspace_path)))
     }
 
-    /// Where a blob lies, or would.
-    pub fn path_of(&self, digest: &Digest) -> PathBuf {
-        self.blob(digest)
+    /// Where a blob lies, if it is there.
+    pub fn path_of(&self, digest: &Digest) -> Option<PathBuf> {
+        [Kind::Raw, Kind::Zstd]
+            .into_iter()
+            .map(|kind| self.blob(digest, kind))
+            .find(|path| path.symlink_metadata().is_ok())
     }
 
-    fn blob(&self, digest: &Digest) -> PathBuf {
-        let name = hex(digest);
-        self.directory.join(&name[..2]).join(name)
+    fn blob(&self, digest: &Digest, kind: Kind) -> PathBuf {
+        let mut name = hex(digest);
+        let shard = self.directory.join(&name[..2]);
+        if kind == Kind::Zstd {
+            name.push_str(".zst");
+        }
+        shard.join(name)
     }
 
-    /// Whether every `(digest, size)` is there as a regular file of that size. Contents are not read.
+    /// How a content of that size is stored now.
+    fn kind_for(&self, size: u64) -> Kind {
+        if self.compressed && size >= ZSTD_FROM { Kind::Zstd } else { Kind::Raw }
+    }
+
+    /// Where a content of that size may lie, the likely place first.
+    fn kinds(&self, size: u64) -> [Kind; 2] {
+        match self.kind_for(size) {
+            Kind::Raw => [Kind::Raw, Kind::Zstd],
+            Kind::Zstd => [Kind::Zstd, Kind::Raw],
+        }
+    }
+
+    /// Whether every `(digest, size)` is there as a regular file, of that size unless compressed. Contents are not read.
     pub fn present(&self, blobs: &[(Digest, u64)]) -> bool {
-        let is_there = |(digest, size): &(Digest, u64)| {
-            fs::symlink_metadata(self.blob(digest)).is_ok_and(|found| found.is_file() && found.len() == *size)
+        let is_there = |digest: &Digest, size: u64, kind: Kind| {
+            let found = fs::symlink_metadata(self.blob(digest, kind));
+            found.is_ok_and(|found| found.is_file() && (kind == Kind::Zstd || found.len() == size))
         };
-        blobs.iter().all(is_there)
+        blobs.iter().all(|(digest, size)| self.kinds(*size).iter().any(|kind| is_there(digest, *size, *kind)))
     }
 
-    /// At most `length` bytes of a blob from `offset`; empty at its end.
+    /// Bytes that were written to the directory by this.
+    pub fn added(&self) -> u64 {
+        self.added.load(Ordering::Relaxed)
+    }
+
+    /// Stamp these `(digest, size)` as used now. Where that cannot be done nobody collects by it either.
+    pub fn touch(&self, blobs: &[(Digest, u64)]) {
+        for (digest, size) in blobs {
+            if let Ok(blob) = self.open(digest, self.kinds(*size)) {
+                let _ = blob.file.set_modified(SystemTime::now());
+            }
+        }
+    }
+
+    /// At most `length` bytes of a content from `offset`; empty at its end.
     ///
     /// # Errors
     /// The blob is not there or cannot be read.
     pub fn read(&self, digest: &Digest, offset: u64, length: usize) -> Result<Vec<u8>, FsError> {
-        let (file, size) = self.open(digest)?;
-        let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; length.min(left)];
-        match file.read_exact_at(&mut bytes, offset) {
-            Ok(()) => Ok(bytes),
-            Err(error) => Err(FsError::new("read", self.blob(digest), error)),
+        let blob = self.open(digest, [Kind::Raw, Kind::Zstd])?;
+        let failed = |error| FsError::new("read", self.blob(digest, blob.kind), error);
+        match blob.kind {
+            Kind::Raw => {
+                let left = usize::try_from(blob.length.saturating_sub(offset)).unwrap_or(usize::MAX).min(length);
+                let mut bytes = vec![0; left];
+                blob.file.read_exact_at(&mut bytes, offset).map_err(failed)?;
+                Ok(bytes)
+            }
+            Kind::Zstd => read_packed(&blob.file, offset, length).map_err(failed),
         }
     }
 
-    fn open(&self, digest: &Digest) -> Result<(File, u64), FsError> {
-        let path = self.blob(digest);
+    fn open(&self, digest: &Digest, [likely, other]: [Kind; 2]) -> Result<Blob, FsError> {
+        match self.open_kind(digest, likely) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                // What is told is that the likely one is missing.
+                self.open_kind(digest, other).map_err(|_| error)
+            }
+            answer => answer,
+        }
+    }
+
+    fn open_kind(&self, digest: &Digest, kind: Kind) -> Result<Blob, FsError> {
+        let path = self.blob(digest, kind);
         let failed = |error| FsError::new("open", &path, error);
         // A link or a FIFO in the store is not ours.
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
@@ -93,102 +171,8 @@ impl Blobs {
         if !metadata.is_file() {
             return Err(failed(io::Error::other("is not a regular file")));
         }
-        Ok((file, metadata.len()))
+        Ok(Blob { file, length: metadata.len(), kind })
     }
-
-    /// Whether the blob is there already; if so it is stamped as fresh, so that no collector thinks it unused.
-    fn refresh(&self, digest: &Digest, size: u64) -> bool {
-        self.open(digest).is_ok_and(|(file, found)| found == size && file.set_modified(SystemTime::now()).is_ok())
-    }
-
-    fn stage(&self) -> Result<(Staged, File), FsError> {
-        self.swept.call_once(|| sweep(&self.directory));
-        match Staged::file(&self.directory, 0o600) {
-            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
-                make_directory(&self.directory)?;
-                Staged::file(&self.directory, 0o600)
-            }
-            other => other,
-        }
-    }
-
-    /// Give a complete copy its name. An older blob of that name is replaced: it has the same content, or is damaged.
-    fn install(&self, staged: Staged, file: &File, digest: &Digest) -> Result<(), FsError> {
-        let path = self.blob(digest);
-        file.set_permissions(Permissions::from_mode(0o444))
-            .map_err(|error| FsError::new("set the mode of", &path, error))?;
-        if let Some(shard) = path.parent() {
-            make_directory(shard)?;
-        }
-        staged.rename(&path)
-    }
-
-    /// Store what an open file holds; its digest and size.
-    fn put_file(&self, source: &File, path: &Path) -> Result<(Digest, u64), FsError> {
-        let metadata = source.metadata().map_err(|error| FsError::new("read", path, error))?;
-        if let Some(digest) = self.tree.memo().get(path, &metadata)
-            && self.refresh(&digest, metadata.len())
-        {
-            return Ok((digest, metadata.len()));
-        }
-        let (staged, copy) = self.stage()?;
-        let (digest, size) = copy_hashed(source, metadata.len(), &copy, self.algorithm(), path)?;
-        self.install(staged, &copy, &digest)?;
-        Ok((digest, size))
-    }
-
-    fn put_stream(&self, stream: &Stream) -> Result<(), FsError> {
-        if self.refresh(&stream.digest, stream.size) {
-            return Ok(());
-        }
-        let (staged, mut copy) = self.stage()?;
-        let path = self.blob(&stream.digest);
-        match &stream.content {
-            Content::Memory(bytes) => copy.write_all(bytes).map_err(|error| FsError::new("write", &path, error))?,
-            Content::File(file) => {
-                let (digest, _) = copy_hashed(file, stream.size, &copy, self.algorithm(), &path)?;
-                if digest != stream.digest {
-                    return Err(FsError::new("store", &path, io::Error::other("the captured stream was altered")));
-                }
-            }
-        }
-        self.install(staged, &copy, &stream.digest)
-    }
-}
-
-/// Copy an open file into an empty one, hashing what is written; the digest and size of the copy. `path` is for errors.
-fn copy_hashed(
-    source: &File,
-    size: u64,
-    copy: &File,
-    algorithm: Algorithm,
-    path: &Path,
-) -> Result<(Digest, u64), FsError> {
-    if size >= REFLINK_FROM && reflink(source, copy) {
-        let cloned = || {
-            let size = copy.metadata()?.len();
-            Ok((digest_open(copy, size, algorithm)?, size))
-        };
-        return cloned().map_err(|error| FsError::new("read", path, error));
-    }
-    let mut sink = copy;
-    let mut hasher = Hasher::new(algorithm);
-    let mut offset = 0;
-    with_buffer(|buffer| {
-        loop {
-            match source.read_at(buffer, offset) {
-                Ok(0) => return Ok(()),
-                Ok(count) => {
-                    hasher.update(&buffer[..count]);
-                    sink.write_all(&buffer[..count]).map_err(|error| FsError::new("write a copy of", path, error))?;
-                    offset += count as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(FsError::new("read", path, error)),
-            }
-        }
-    })?;
-    Ok((hasher.finish(), offset))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::error::FsError;
 pub type Digest = [u8; 32];
 
 /// From this size on (bytes) one BLAKE3 file is hashed by several threads.
-const LARGE: u64 = 1 << 20;
+pub(crate) const LARGE: u64 = 1 << 20;
 /// What one thread hashes on its own within a large file. A power of two, as the tree demands.
 const PIECE: u64 = 1 << 19;
 /// Bytes per `read`: small enough to stay in the second-level cache until hashed.
@@ -30,6 +30,9 @@ const BUFFER: usize = 1 << 16;
 thread_local! {
     static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
 }
+
+/// Who is shown what is read: offset and bytes.
+pub(crate) type Look<'a> = &'a (dyn Fn(u64, &[u8]) + Sync);
 
 /// A hash function of the registry (CACHE-002).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,15 +124,23 @@ pub fn digest_bytes(bytes: &[u8], algorithm: Algorithm) -> Digest {
 /// # Errors
 /// What reading answers.
 pub fn digest_open(file: &File, size: u64, algorithm: Algorithm) -> io::Result<Digest> {
+    digest_seen(file, size, algorithm, &|_, _| ())
+}
+
+/// The same; `look` is shown every piece of the content with its offset, in no order.
+///
+/// # Errors
+/// What reading answers.
+pub(crate) fn digest_seen(file: &File, size: u64, algorithm: Algorithm, look: Look<'_>) -> io::Result<Digest> {
     if algorithm == Algorithm::Blake3 && size >= LARGE {
-        match digest_tree(file, size) {
+        match digest_tree(file, size, look) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {} // it shrank meanwhile: start over
             Ok(Some(digest)) => return Ok(digest),
             Ok(None) => {} // it grew meanwhile
             Err(error) => return Err(error),
         }
     }
-    digest_stream(file, algorithm)
+    digest_stream(file, algorithm, look)
 }
 
 /// Open for reading without ever waiting for the other end of a FIFO that took the file's place.
@@ -148,9 +159,18 @@ pub fn digest_file(path: &Path, algorithm: Algorithm) -> Result<Digest, FsError>
     digest_open(&file, metadata.len(), algorithm).map_err(|error| FsError::new("read", path, error))
 }
 
-/// Digest of each file, in the order given, read in parallel on rayon's current pool.
-pub fn digest_files<P: AsRef<Path> + Sync>(paths: &[P], algorithm: Algorithm) -> Vec<Result<Digest, FsError>> {
-    paths.par_iter().with_max_len(64).map(|path| digest_file(path.as_ref(), algorithm)).collect()
+/// Digest of each file, in the order given, read in parallel on rayon's current pool; of its content where `packed` says
+/// that it is a zstd frame.
+pub fn digest_files<P: AsRef<Path> + Sync>(
+    paths: &[P],
+    algorithm: Algorithm,
+    packed: &[bool],
+) -> Vec<Result<Digest, FsError>> {
+    let digest = |(number, path): (usize, &P)| match packed.get(number) {
+        Some(true) => digest_packed(path.as_ref(), algorithm),
+        _ => digest_file(path.as_ref(), algorithm),
+    };
+    paths.par_iter().enumerate().with_max_len(64).map(digest).collect()
 }
 
 /// Run `work` with this thread's read buffer.
@@ -161,7 +181,27 @@ pub(crate) fn with_buffer<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
     READ_BUFFER.with_borrow_mut(|buffer| work(buffer))
 }
 
-fn digest_stream(file: &File, algorithm: Algorithm) -> io::Result<Digest> {
+/// Digest of the content of a file that holds one zstd frame.
+///
+/// # Errors
+/// The operation that failed: `open` or `decompress`.
+pub fn digest_packed(path: &Path, algorithm: Algorithm) -> Result<Digest, FsError> {
+    let (file, _) = open_regular(path).map_err(|error| FsError::new("open", path, error))?;
+    let digest = || {
+        let mut decoder = zstd::stream::read::Decoder::new(&file)?;
+        let mut hasher = Hasher::new(algorithm);
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match io::Read::read(&mut decoder, &mut buffer)? {
+                0 => return Ok(hasher.finish()),
+                count => hasher.update(&buffer[..count]),
+            }
+        }
+    };
+    digest().map_err(|error| FsError::new("decompress", path, error))
+}
+
+fn digest_stream(file: &File, algorithm: Algorithm, look: Look<'_>) -> io::Result<Digest> {
     with_buffer(|buffer| {
         let mut hasher = Hasher::new(algorithm);
         let mut offset = 0;
@@ -170,6 +210,7 @@ fn digest_stream(file: &File, algorithm: Algorithm) -> io::Result<Digest> {
                 Ok(0) => return Ok(hasher.finish()),
                 Ok(count) => {
                     hasher.update(&buffer[..count]);
+                    look(offset, &buffer[..count]);
                     offset += count as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -180,19 +221,19 @@ fn digest_stream(file: &File, algorithm: Algorithm) -> io::Result<Digest> {
 }
 
 /// The digest when the file is exactly `size` bytes long, `None` when it is longer.
-fn digest_tree(file: &File, size: u64) -> io::Result<Option<Digest>> {
+fn digest_tree(file: &File, size: u64, look: Look<'_>) -> io::Result<Option<Digest>> {
     let left = hazmat::left_subtree_len(size);
-    let (first, second) = rayon::join(|| subtree(file, 0, left), || subtree(file, left, size - left));
+    let (first, second) = rayon::join(|| subtree(file, 0, left, look), || subtree(file, left, size - left, look));
     let digest = hazmat::merge_subtrees_root(&first?, &second?, Mode::Hash);
     let longer = file.read_at(&mut [0], size)? > 0;
     Ok((!longer).then_some(*digest.as_bytes()))
 }
 
-fn subtree(file: &File, offset: u64, length: u64) -> io::Result<ChainingValue> {
+fn subtree(file: &File, offset: u64, length: u64, look: Look<'_>) -> io::Result<ChainingValue> {
     if length > PIECE {
         let left = hazmat::left_subtree_len(length);
         let (first, second) =
-            rayon::join(|| subtree(file, offset, left), || subtree(file, offset + left, length - left));
+            rayon::join(|| subtree(file, offset, left, look), || subtree(file, offset + left, length - left, look));
         return Ok(hazmat::merge_subtrees_non_root(&first?, &second?, Mode::Hash));
     }
     with_buffer(|buffer| {
@@ -203,6 +244,7 @@ fn subtree(file: &File, offset: u64, length: u64) -> io::Result<ChainingValue> {
             let want = usize::try_from(length - done).map_or(buffer.len(), |left| left.min(buffer.len()));
             file.read_exact_at(&mut buffer[..want], offset + done)?;
             hasher.update(&buffer[..want]);
+            look(offset + done, &buffer[..want]);
             done += want as u64;
         }
         Ok(hasher.finalize_non_root())
@@ -267,7 +309,8 @@ mod tests {
         let space = tempfile::tempdir().unwrap();
         let good = space.path().join("good");
         std::fs::write(&good, "x").unwrap();
-        let answers = digest_files(&[good, space.path().join("none"), space.path().to_path_buf()], Algorithm::Sha256);
+        let answers =
+            digest_files(&[good, space.path().join("none"), space.path().to_path_buf()], Algorithm::Sha256, &[]);
         assert_eq!(*answers[0].as_ref().unwrap(), digest_bytes(b"x", Algorithm::Sha256));
         assert_eq!(answers[1].as_ref().unwrap_err().operation, "open");
         assert_eq!(answers[2].as_ref().unwrap_err().reason(), "is not a regular file");

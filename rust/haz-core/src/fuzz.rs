@@ -72,7 +72,7 @@ pub fn glob(data: &[u8]) {
     let paths: Vec<&[u8]> = parts.filter(|path| is_path(path)).take(8).collect();
     for pair in paths.windows(2) {
         let escaped = anchored(&escape_pattern(pair[0]));
-        let entry = Entry { anchored: &escaped, literal: false, exclude: false };
+        let entry = Entry { anchored: &escaped, literal: false, exclude: false, group: 0 };
         if let Ok(set) = PatternSet::new([[entry]]) {
             assert!(matches(&set, pair[0]));
             assert_eq!(matches(&set, pair[1]), pair[0] == pair[1]);
@@ -86,7 +86,7 @@ pub fn glob(data: &[u8]) {
         }
     };
     let pattern = if pattern.starts_with(b"/") { pattern.to_vec() } else { anchored(pattern) };
-    let entry = Entry { anchored: &pattern, literal: !is_glob, exclude: false };
+    let entry = Entry { anchored: &pattern, literal: !is_glob, exclude: false, group: 0 };
     let set = PatternSet::new([[entry]]).expect("a pattern that was checked can be compiled");
     for path in paths {
         let found = matches(&set, path);

@@ -156,10 +156,22 @@ impl PatternSet {
         path.strip_prefix(b"/").map(|path| index.matching(self, path)).unwrap_or_default()
     }
 
-    /// The first of these workspace paths that does not belong to the spec.
+    /// The literal paths, without leading `/`, that a spec includes.
+    pub(crate) fn literals_of(&self, spec: u32) -> impl Iterator<Item = &[u8]> {
+        let uses = self.specs.get(spec as usize).map(Vec::as_slice).unwrap_or_default();
+        let literal = |used: &Use| match &self.patterns[used.pattern as usize] {
+            Pattern::Literal(path) if !used.exclude => Some(&path[..]),
+            _ => None,
+        };
+        uses.iter().filter_map(literal)
+    }
+
+    /// The first of these workspace paths that does not belong to the spec, whose literals may be directories: what lies
+    /// in them belongs to it then, unless it is excluded.
     pub fn first_foreign<'p>(&self, spec: u32, mut paths: impl Iterator<Item = &'p [u8]>) -> Option<&'p [u8]> {
         let index = Index::new(self, [spec]);
-        paths.find(|path| path.strip_prefix(b"/").is_none_or(|path| index.matching(self, path).is_empty()))
+        let belongs = |path: &[u8]| !index.matching(self, path).is_empty() || index.is_below_literal(self, path);
+        paths.find(|path| path.strip_prefix(b"/").is_none_or(|path| !belongs(path)))
     }
 
     fn glob(&self, pattern: u32) -> Option<&Glob> {

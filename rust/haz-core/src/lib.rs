@@ -7,6 +7,7 @@ compile_error!("haz needs process groups, signals and POSIX file systems: on Win
 
 pub mod blobs;
 pub mod checkpoint;
+pub mod compress;
 pub mod digest;
 pub mod error;
 #[cfg(any(test, fuzzing))]
@@ -16,5 +17,6 @@ pub mod locks;
 pub mod process;
 pub mod queue;
 pub mod signals;
+pub mod steps;
 pub mod tree;
 pub mod yaml;

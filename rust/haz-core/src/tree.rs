@@ -41,6 +41,7 @@ pub(crate) struct Row {
     path: Vec<u8>,
     digest: Digest,
     executable: bool,
+    state: State,
 }
 
 /// The resolved and hashed input files of one spec.
@@ -57,8 +58,23 @@ impl Inputs {
     /// `(workspace path, digest, executable)` of each file, once, sorted by path bytes; nothing after an error.
     pub fn rows(&self) -> impl Iterator<Item = (&[u8], &Digest, bool)> {
         self.rows.iter().map(|row| {
-            let Row { path, digest, executable } = &self.files[*row as usize];
+            let Row { path, digest, executable, .. } = &self.files[*row as usize];
             (&path[..], digest, *executable)
+        })
+    }
+
+    /// The files that have the content which they had in `earlier`, but were written in between.
+    pub fn rewritten_since<'a>(&'a self, earlier: &'a Self) -> impl Iterator<Item = &'a [u8]> {
+        let row = |inputs: &'a Self, at: usize| inputs.rows.get(at).map(|row| &inputs.files[*row as usize]);
+        let mut at = 0;
+        (0..self.rows.len()).filter_map(move |number| {
+            let now = row(self, number)?;
+            // Both are sorted by path.
+            while row(earlier, at).is_some_and(|then| then.path < now.path) {
+                at += 1;
+            }
+            let then = row(earlier, at).filter(|then| then.path == now.path)?;
+            (then.digest == now.digest && then.state != now.state).then_some(&now.path[..])
         })
     }
 }
@@ -93,7 +109,8 @@ pub fn threads(workers: usize) -> io::Result<rayon::ThreadPool> {
 
 /// The row of an input file; `path` without leading `/`.
 pub(crate) fn input_row(path: &[u8], digest: Digest, metadata: &Metadata) -> Row {
-    Row { path: [b"/", path].concat(), digest, executable: metadata.permissions().mode() & 0o100 != 0 }
+    let executable = metadata.permissions().mode() & 0o100 != 0;
+    Row { path: [b"/", path].concat(), digest, executable, state: State::of(metadata) }
 }
 
 impl Tree {

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use haz_core::blobs::{self, CollectError, Leftovers, Row};
+use haz_core::blobs::{self, CollectError, Collected, InTheWay, Leftovers, Row};
 use haz_core::tree::State;
 
 use crate::digest::algorithm_of;
@@ -32,23 +32,35 @@ pub struct Blobs {
 #[pymethods]
 impl Blobs {
     #[new]
+    #[pyo3(signature = (queue, root, directory, algorithm, tree, compressed=false, own_path=false))]
     fn new(
         queue: &Bound<'_, Queue>,
         root: PathBuf,
         directory: PathBuf,
         algorithm: &str,
         tree: &Bound<'_, Tree>,
+        compressed: bool,
+        own_path: bool,
     ) -> PyResult<Self> {
         let tree = Arc::clone(&tree.get().inner);
         if tree.memo().algorithm() != algorithm_of(algorithm)? {
             return Err(PyValueError::new_err("the tree digests with another algorithm"));
         }
-        let inner = Arc::new(blobs::Blobs::new(root, directory, Arc::clone(&tree)));
+        let inner = Arc::new(blobs::Blobs::new(root, directory, Arc::clone(&tree), compressed, own_path));
         Ok(Self { inner, tree, queue: queue.get().inner.clone() })
     }
 
     fn present(&self, py: Python<'_>, blobs: Vec<([u8; 32], u64)>) -> bool {
         py.detach(move || self.inner.present(&blobs))
+    }
+
+    fn touch(&self, py: Python<'_>, blobs: Vec<([u8; 32], u64)>) {
+        py.detach(move || self.inner.touch(&blobs));
+    }
+
+    #[getter]
+    fn added(&self) -> u64 {
+        self.inner.added()
     }
 
     fn collect(
@@ -64,14 +76,20 @@ impl Blobs {
         let (blobs, queue) = (Arc::clone(&self.inner), self.queue.clone());
         self.tree.spawn(move || {
             let answer = blobs.collect(&patterns, spec, streams.as_ref());
+            if let Ok(Collected { own_path: Some(path), .. }) = &answer {
+                let path = OsString::from_vec(path.clone());
+                push(&queue, "own_path", token, move |py| Ok(path.into_pyobject(py)?.into_any()));
+            }
             push(&queue, "collected", token, move |py| match answer {
-                Ok(rows) => Ok(python_rows(py, &rows)?.into_any()),
+                Ok(Collected { rows, .. }) => Ok(python_rows(py, &rows)?.into_any()),
                 Err((error, rows)) => collect_error(py, error, &rows),
             });
         });
         Ok(())
     }
 
+    #[pyo3(signature = (token, rows, streams, leftovers, directories, patterns=None, spec=0))]
+    #[allow(clippy::too_many_arguments)]
     fn restore(
         &self,
         token: u64,
@@ -79,7 +97,13 @@ impl Blobs {
         streams: Vec<([u8; 32], u64)>,
         leftovers: Vec<(OsString, u64, u64, i64)>,
         directories: Vec<OsString>,
+        patterns: Option<&Bound<'_, PatternSet>>,
+        spec: u32,
     ) -> PyResult<()> {
+        let patterns = patterns.map(|patterns| Arc::clone(&patterns.get().inner));
+        if let Some(patterns) = &patterns {
+            check_spec(patterns, spec)?;
+        }
         let left = |(path, inode, size, modified): (OsString, u64, u64, i64)| {
             (path.into_vec(), State { inode, size, modified })
         };
@@ -90,7 +114,8 @@ impl Blobs {
         let rows = rows.into_iter().map(|row| row_of(&row)).collect::<PyResult<Vec<Row>>>()?;
         let (blobs, queue) = (Arc::clone(&self.inner), self.queue.clone());
         self.tree.spawn(move || {
-            let answer = blobs.restore(&rows, &streams, &leftovers);
+            let answer =
+                blobs.restore(&rows, &streams, &leftovers, patterns.as_deref().map(|patterns| (patterns, spec)));
             push(&queue, "restored", token, move |py| match answer {
                 Ok(restored) => {
                     let contents = PyList::empty(py);
@@ -128,6 +153,7 @@ fn python_rows<'py>(py: Python<'py>, rows: &[Row]) -> PyResult<Bound<'py, PyList
                 list.append(("file", path, PyBytes::new(py, digest), *size, *mode))?;
             }
             Row::Symlink { target, .. } => list.append(("symlink", path, OsStr::from_bytes(target)))?,
+            Row::Directory { .. } => list.append(("directory", path))?,
         }
     }
     Ok(list)
@@ -153,19 +179,58 @@ pub fn row_of(row: &Bound<'_, PyTuple>) -> PyResult<Row> {
             let (_, path, target): (String, OsString, OsString) = row.extract()?;
             Ok(Row::Symlink { path: path.into_vec(), target: target.into_vec() })
         }
+        "directory" => {
+            let (_, path): (String, OsString) = row.extract()?;
+            Ok(Row::Directory { path: path.into_vec() })
+        }
         other => Err(PyValueError::new_err(format!("unknown kind of row {other:?}"))),
     }
 }
 
 /// Write `data` to a unique sibling of `path` and rename it there.
 #[pyfunction]
+#[pyo3(signature = (path, data, clear=false))]
 #[allow(clippy::needless_pass_by_value)]
-fn publish(py: Python<'_>, path: PathBuf, data: &[u8]) -> PyResult<()> {
-    py.detach(|| blobs::publish(&path, data)).map_err(|error| file_system_error(&error))
+fn publish(py: Python<'_>, path: PathBuf, data: &[u8], clear: bool) -> PyResult<()> {
+    let in_the_way = if clear { InTheWay::Clear } else { InTheWay::Keep };
+    py.detach(|| blobs::publish(&path, data, in_the_way)).map_err(|error| file_system_error(&error))
+}
+
+/// Whether it is the name of a temporary file whose process was one of this machine, and is gone.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value)]
+fn is_orphan(name: OsString) -> bool {
+    blobs::is_orphan(name.as_bytes()).unwrap_or(false)
+}
+
+/// A named moment at which a test can have this process killed.
+#[pyfunction]
+fn step(name: &str) {
+    haz_core::steps::step(name);
+}
+
+/// One zstd frame with these bytes.
+#[pyfunction]
+fn compress<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let frame = py.detach(|| haz_core::compress::compress(data))?;
+    Ok(PyBytes::new(py, &frame))
+}
+
+/// The content of a frame that must have exactly `size` bytes.
+#[pyfunction]
+fn decompress<'py>(py: Python<'py>, frame: &[u8], size: usize) -> PyResult<Bound<'py, PyBytes>> {
+    let content = py
+        .detach(|| haz_core::compress::decompress(frame, size))
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(PyBytes::new(py, &content))
 }
 
 /// Add this file's functions and classes to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(publish, module)?)?;
+    module.add_function(wrap_pyfunction!(is_orphan, module)?)?;
+    module.add_function(wrap_pyfunction!(step, module)?)?;
+    module.add_function(wrap_pyfunction!(compress, module)?)?;
+    module.add_function(wrap_pyfunction!(decompress, module)?)?;
     module.add_class::<Blobs>()
 }

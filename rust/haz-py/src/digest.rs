@@ -27,10 +27,16 @@ fn digest_bytes<'py>(data: &Bound<'py, PyBytes>, algorithm: &str) -> PyResult<Bo
 
 /// Digest of each file's content, in the order given, read in parallel.
 #[pyfunction]
-#[pyo3(signature = (paths, algorithm="blake3"))]
-fn digest_files<'py>(py: Python<'py>, paths: Vec<PathBuf>, algorithm: &str) -> PyResult<Bound<'py, PyList>> {
+#[pyo3(signature = (paths, algorithm="blake3", packed=None))]
+fn digest_files<'py>(
+    py: Python<'py>,
+    paths: Vec<PathBuf>,
+    algorithm: &str,
+    packed: Option<Vec<bool>>,
+) -> PyResult<Bound<'py, PyList>> {
     let algorithm = algorithm_of(algorithm)?;
-    let answers = py.detach(move || digest::digest_files(&paths, algorithm));
+    let packed = packed.unwrap_or_default();
+    let answers = py.detach(move || digest::digest_files(&paths, algorithm, &packed));
     let list = PyList::empty(py);
     for answer in answers {
         match answer {

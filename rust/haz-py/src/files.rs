@@ -41,6 +41,11 @@ impl Inputs {
         }
         Ok(list)
     }
+
+    fn rewritten_since(&self, earlier: &Bound<'_, Self>) -> Vec<OsString> {
+        let paths = self.inner.rewritten_since(&earlier.get().inner);
+        paths.map(|path| OsString::from_vec(path.to_vec())).collect()
+    }
 }
 
 /// A path of the core with the `/` that workspace paths start with.
@@ -101,6 +106,25 @@ impl Tree {
                     list.append(Bound::new(py, Inputs { inner })?)?;
                 }
                 Ok(list.into_any())
+            });
+        });
+        Ok(())
+    }
+
+    fn outputs(&self, token: u64, spec: u32) -> PyResult<()> {
+        crate::glob::check_spec(self.inner.patterns(), spec)?;
+        let (tree, queue) = (Arc::clone(&self.inner), self.queue.clone());
+        self.inner.spawn(move || {
+            let answer = tree.outputs(spec);
+            push(&queue, "outputs", token, move |py| match answer {
+                Ok(paths) => {
+                    let paths = paths.into_iter().map(OsString::from_vec).collect::<Vec<_>>();
+                    Ok(paths.into_pyobject(py)?.into_any())
+                }
+                Err(error) => {
+                    let told = (error.kind.name(), OsString::from_vec(error.path), error.reason);
+                    Ok(told.into_pyobject(py)?.into_any())
+                }
             });
         });
         Ok(())

@@ -1,6 +1,7 @@
 //! Outputs back in place: all of them verified and staged before the first one appears.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -9,15 +10,17 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::keep::{read_packed, transfer, unpack};
+use super::places::{Directory, split};
 use super::row::check_path;
-use super::stage::{Staged, sweep};
-use super::{Blobs, Row, copy_hashed};
-use crate::digest::{Digest, digest_bytes, digest_open, hex};
+use super::stage::sweep;
+use super::surplus::Surplus;
+use super::{Blob, Blobs, CONTENT_LIMIT, Kind, Row};
+use crate::digest::{Algorithm, Digest, Hasher, LARGE, digest_bytes, digest_open, hex, with_buffer};
 use crate::error::{FsError, reason};
+use crate::glob::PatternSet;
+use crate::steps::step;
 use crate::tree::{State, digest_state};
-
-/// Streams up to this size (bytes) are handed out with the answer.
-const CONTENT_LIMIT: u64 = 1 << 20;
 
 /// What an earlier result of the same task has left behind.
 #[derive(Debug, Default)]
@@ -61,70 +64,150 @@ impl From<FsError> for String {
 }
 
 /// Directories made for a restore, removed again (while they are empty) unless it succeeds.
-#[derive(Default)]
-struct NewDirectories(Vec<PathBuf>);
+struct NewDirectories<'a> {
+    root: &'a Path,
+    made: Vec<Vec<u8>>,
+}
 
-impl Drop for NewDirectories {
+impl Drop for NewDirectories<'_> {
     fn drop(&mut self) {
-        for directory in self.0.iter().rev() {
+        for path in self.made.iter().rev() {
+            let (parent, name) = split(path);
             // One that someone has put a file into meanwhile stays, as it should.
-            let _ = fs::remove_dir(directory);
+            let _ = Directory::open(self.root, parent).and_then(|parent| parent.remove_directory(name));
         }
     }
 }
 
+/// The name that a new file has, and the one that it shall get.
+type Temporary<'a> = (CString, &'a [u8]);
+
+/// The new files of one directory, removed again unless they get their names.
+struct Batch<'a> {
+    root: &'a Path,
+    parent: &'a [u8],
+    staged: Vec<Temporary<'a>>,
+}
+
+impl Batch<'_> {
+    fn rename(mut self) -> Result<(), String> {
+        let path = |name: &[u8]| on_disk(self.root, &[self.parent, b"/", name].concat());
+        let parent = Directory::open(self.root, self.parent)
+            .map_err(|error| FsError::new("open directory", on_disk(self.root, self.parent), error))?;
+        while let Some((temporary, name)) = self.staged.last() {
+            parent.rename(temporary, name).map_err(|error| FsError::new("rename a new file to", path(name), error))?;
+            self.staged.pop();
+            step("restore-named");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if self.staged.is_empty() {
+            return;
+        }
+        let Ok(parent) = Directory::open(self.root, self.parent) else { return };
+        for (temporary, _) in &self.staged {
+            // Already failing for a reason that is told; a leftover is hidden, unique, and swept later.
+            let _ = parent.remove(temporary.to_bytes());
+        }
+    }
+}
+
+fn on_disk(root: &Path, workspace_path: &[u8]) -> PathBuf {
+    root.join(std::ffi::OsStr::from_bytes(workspace_path.strip_prefix(b"/").unwrap_or(workspace_path)))
+}
+
 impl Blobs {
     /// Put outputs in place as the rows say, verify the stream blobs `(digest, size)`, then remove what an earlier result
-    /// has left behind. Parallel on the current pool.
+    /// has left behind and, with the `patterns` of a spec, what else is in directories that are outputs as a whole.
+    /// Parallel on the current pool.
     ///
     /// # Errors
     /// What went wrong, in words. No output is ever left half-written, and none is touched before all are staged.
-    pub fn restore(&self, rows: &[Row], streams: &[(Digest, u64)], leftovers: &Leftovers) -> Result<Restored, String> {
+    pub fn restore(
+        &self,
+        rows: &[Row],
+        streams: &[(Digest, u64)],
+        leftovers: &Leftovers,
+        whole: Option<(&PatternSet, u32)>,
+    ) -> Result<Restored, String> {
         self.check_rows(rows)?;
-        self.check_parents(rows)?;
         let contents =
             streams.iter().map(|(digest, size)| self.verify(digest, *size)).collect::<Result<Vec<_>, String>>()?;
+        let surplus = match whole {
+            Some((patterns, spec)) if rows.iter().any(Row::is_directory) => self.surplus(rows, patterns, spec),
+            _ => Surplus::default(),
+        };
+        // A file where a directory belongs, or the other way round: it cannot wait until all is staged.
+        let mut removed = if surplus.in_the_way { self.remove_surplus(&surplus)? } else { 0 };
+        self.check_parents(rows).map_err(|(path, why)| {
+            format!("refused to restore through {}: {why}", on_disk(&self.root, &path).display())
+        })?;
         let places: Vec<Place> = rows.par_iter().map(|row| self.examine(row)).collect::<Result<_, String>>()?;
         let recent = places.contains(&Place::Recent);
         let stale = rows.iter().zip(places).filter(|(_, place)| *place == Place::Stale);
         let stale: Vec<&Row> = stale.map(|(row, _)| row).collect();
-        let mut made = self.make_parents(&stale)?;
-        let staged: Result<Vec<Staged>, String> = stale.par_iter().map(|row| self.stage_row(row)).collect();
-        for (row, staged) in stale.iter().zip(staged?) {
-            staged.rename(&self.on_disk(row.path()))?;
+        self.put_in_place(&stale)?;
+        if !surplus.in_the_way {
+            removed += self.remove_surplus(&surplus)?;
         }
-        made.0.clear();
-        let paths: Vec<PathBuf> = stale.iter().map(|row| self.on_disk(row.path())).collect();
-        let directories: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
-        directories.into_par_iter().for_each(sweep);
-        let removed = self.remove(leftovers)?;
+        removed += self.remove(leftovers)?;
         Ok(Restored { written: stale.len(), removed, kept: rows.len() - stale.len(), recent, contents })
+    }
+
+    fn put_in_place<'a>(&'a self, stale: &[&'a Row]) -> Result<(), String> {
+        if stale.is_empty() {
+            return Ok(());
+        }
+        let mut groups: BTreeMap<&[u8], Vec<&Row>> = BTreeMap::new();
+        for &row in stale.iter().filter(|row| !row.is_directory()) {
+            groups.entry(split(row.path()).0).or_default().push(row);
+        }
+        let groups: Vec<(&[u8], Vec<&Row>)> = groups.into_iter().collect();
+        let mut made = self.make_parents(stale, &groups)?;
+        step("restore-made");
+        let staged: Result<Vec<Batch<'_>>, String> =
+            groups.par_iter().map(|(parent, rows)| self.stage_group(parent, rows)).collect();
+        step("restore-staged");
+        for batch in staged? {
+            batch.rename()?;
+        }
+        made.made.clear();
+        groups.par_iter().for_each(|(parent, _)| sweep(&self.on_disk(parent)));
+        Ok(())
     }
 
     /// Remove leftovers that are still as they were left; how many.
     fn remove(&self, leftovers: &Leftovers) -> Result<usize, String> {
         let remove = |(path, state): &(Vec<u8>, State)| -> Result<usize, String> {
-            let on_disk = self.on_disk(path);
-            let plain = |parent: &[u8]| fs::symlink_metadata(self.on_disk(parent)).is_ok_and(|found| found.is_dir());
-            if check_path(path).is_err() || !parents([&path[..]].into_iter()).into_iter().all(plain) {
+            let (parent, name) = split(path);
+            if check_path(path).is_err() {
                 return Ok(0);
             }
-            match fs::symlink_metadata(&on_disk) {
-                Ok(found) if !found.is_dir() && State::of(&found) == *state => {}
+            let Ok(parent) = Directory::open(&self.root, parent) else { return Ok(0) };
+            match parent.status(name) {
+                Ok(found) if !found.is_directory && found.state == *state => {}
                 _ => return Ok(0),
             }
-            match fs::remove_file(&on_disk) {
-                Ok(()) => Ok(1),
+            match parent.remove(name) {
+                Ok(()) => {
+                    step("restore-removed");
+                    Ok(1)
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-                Err(error) => Err(FsError::new("remove the leftover", on_disk, error).into()),
+                Err(error) => Err(FsError::new("remove the leftover", self.on_disk(path), error).into()),
             }
         };
         let removed = leftovers.files.par_iter().map(remove).sum::<Result<usize, String>>()?;
         if removed > 0 {
             let directories: BTreeSet<&Vec<u8>> = leftovers.directories.iter().collect();
             for directory in directories.into_iter().rev().filter(|path| check_path(path).is_ok()) {
+                let (parent, name) = split(directory);
                 // One that still holds something stays, as it should.
-                let _ = fs::remove_dir(self.on_disk(directory));
+                let _ = Directory::open(&self.root, parent).and_then(|parent| parent.remove_directory(name));
             }
         }
         Ok(removed)
@@ -142,9 +225,11 @@ impl Blobs {
                 return refuse(row.path(), "it is listed twice");
             }
         }
+        let directories: BTreeSet<&[u8]> = rows.iter().filter(|row| row.is_directory()).map(Row::path).collect();
         for path in &paths {
             let slashes = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
-            if let Some((at, _)) = slashes.into_iter().find(|(at, _)| paths.contains(&path[..*at])) {
+            let is_file = |at: usize| paths.contains(&path[..at]) && !directories.contains(&path[..at]);
+            if let Some((at, _)) = slashes.into_iter().find(|(at, _)| is_file(*at)) {
                 return refuse(path, &format!("{} is listed as a file", path[..at].escape_ascii()));
             }
         }
@@ -156,24 +241,43 @@ impl Blobs {
         if size == 0 && digest_bytes(b"", self.algorithm()) == *digest {
             return Ok(Some(Vec::new()));
         }
-        let (file, found) = self.open(digest)?;
-        let failed = |error| FsError::new("read", self.blob(digest), error);
-        let (content, actual) = if size <= CONTENT_LIMIT && found == size {
-            let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
-            file.read_exact_at(&mut bytes, 0).map_err(failed)?;
-            let actual = digest_bytes(&bytes, self.algorithm());
-            (Some(bytes), actual)
-        } else {
-            (None, digest_open(&file, found, self.algorithm()).map_err(failed)?)
+        let blob = self.open(digest, self.kinds(size))?;
+        let failed = |error| FsError::new("read", self.blob(digest, blob.kind), error);
+        let whole = usize::try_from(size).unwrap_or(usize::MAX);
+        let (content, actual, found) = match blob.kind {
+            Kind::Raw if size <= CONTENT_LIMIT && blob.length == size => {
+                let mut bytes = vec![0; whole];
+                blob.file.read_exact_at(&mut bytes, 0).map_err(failed)?;
+                let actual = digest_bytes(&bytes, self.algorithm());
+                (Some(bytes), actual, size)
+            }
+            Kind::Raw => {
+                let actual = digest_open(&blob.file, blob.length, self.algorithm()).map_err(failed)?;
+                (None, actual, blob.length)
+            }
+            Kind::Zstd if size <= CONTENT_LIMIT => {
+                let bytes = read_packed(&blob.file, 0, whole + 1).unwrap_or_default();
+                let (actual, found) = (digest_bytes(&bytes, self.algorithm()), bytes.len() as u64);
+                (Some(bytes), actual, found)
+            }
+            Kind::Zstd => {
+                let (actual, found) =
+                    unpack(&blob.file, size, None, Hasher::new(self.algorithm())).unwrap_or(([0; 32], 0));
+                (None, actual, found)
+            }
         };
-        self.judge(digest, size, &actual, found)?;
+        self.judge(digest, size, &actual, found, blob.kind)?;
         Ok(content)
     }
 
     /// Whether a blob is what it is called and as long as the manifest says.
-    fn judge(&self, digest: &Digest, size: u64, actual: &Digest, found: u64) -> Result<(), String> {
+    fn judge(&self, digest: &Digest, size: u64, actual: &Digest, found: u64, kind: Kind) -> Result<(), String> {
+        // Of a compressed blob no more is read than the manifest allows, so a wrong size says nothing about the blob.
+        if kind == Kind::Zstd && found > size {
+            return Err(format!("blob {} has more than {size} bytes", hex(digest)));
+        }
         if actual != digest {
-            return Err(self.condemn(digest));
+            return Err(self.condemn(digest, kind));
         }
         if found != size {
             return Err(format!("blob {} has {found} bytes, not {size}", hex(digest)));
@@ -182,8 +286,8 @@ impl Blobs {
     }
 
     /// Remove a damaged blob, so that the next run stores a good one.
-    fn condemn(&self, digest: &Digest) -> String {
-        let path = self.blob(digest);
+    fn condemn(&self, digest: &Digest, kind: Kind) -> String {
+        let path = self.blob(digest, kind);
         let removed = match fs::remove_file(&path) {
             Ok(()) => "removed".to_owned(),
             Err(error) => format!("not removed: {}", reason(&error)),
@@ -199,10 +303,13 @@ impl Blobs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::Stale),
             Err(error) => return Err(FsError::new("examine", path, error).into()),
         };
-        if found.is_dir() {
-            return Err(format!("cannot restore {}: a directory is in its place", path.display()));
+        let is_directory = row.is_directory();
+        if found.is_dir() != is_directory {
+            let what = if is_directory { "something else than a directory" } else { "a directory" };
+            return Err(format!("cannot restore {}: {what} is in its place", path.display()));
         }
         let is_stale = match row {
+            Row::Directory { .. } => return Ok(Place::Right),
             Row::Symlink { target, .. } => {
                 !found.is_symlink()
                     || fs::read_link(&path).ok().is_none_or(|link| link.as_os_str().as_bytes() != target)
@@ -223,58 +330,125 @@ impl Blobs {
         })
     }
 
-    /// A parent that is a link or no directory is refused, wherever it leads (O19).
-    fn check_parents(&self, rows: &[Row]) -> Result<(), String> {
-        for parent in parents(rows.iter().map(Row::path)) {
-            let path = self.on_disk(parent);
-            match fs::symlink_metadata(&path) {
+    /// The first directory on the way to an output that is a link or something else, with what it is (O19).
+    pub(super) fn check_parents(&self, rows: &[Row]) -> Result<(), (Vec<u8>, String)> {
+        let parents: BTreeSet<&[u8]> = rows.iter().flat_map(|row| ancestors(row.path())).collect();
+        for parent in parents {
+            let refuse = |why: &str| Err((parent.to_vec(), why.to_owned()));
+            match fs::symlink_metadata(self.on_disk(parent)) {
                 Ok(found) if found.is_dir() => {}
-                Ok(found) => {
-                    let what = if found.is_symlink() { "is a symbolic link" } else { "is not a directory" };
-                    return Err(format!("refused to restore through {}: it {what}", path.display()));
-                }
+                Ok(found) if found.is_symlink() => return refuse("it is a symbolic link"),
+                Ok(_) => return refuse("it is not a directory"),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(FsError::new("examine", path, error).into()),
+                Err(error) => return refuse(&format!("it cannot be examined: {}", reason(&error))),
             }
         }
         Ok(())
     }
 
-    fn make_parents(&self, rows: &[&Row]) -> Result<NewDirectories, String> {
-        let mut made = NewDirectories::default();
-        for parent in parents(rows.iter().map(|row| row.path())) {
-            let path = self.on_disk(parent);
-            match fs::create_dir(&path) {
-                Ok(()) => made.0.push(path),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(FsError::new("create directory", path, error).into()),
+    /// Make the directories that are missing for these rows, whose files are in `groups` by their directory.
+    fn make_parents(&self, rows: &[&Row], groups: &[(&[u8], Vec<&Row>)]) -> Result<NewDirectories<'_>, String> {
+        let mut made = NewDirectories { root: &self.root, made: Vec::new() };
+        let mut wanted: BTreeSet<&[u8]> = BTreeSet::new();
+        for (parent, files) in groups {
+            if Directory::open(&self.root, parent).is_err() {
+                wanted.extend(files.iter().take(1).flat_map(|file| ancestors(file.path())));
+            }
+        }
+        for row in rows.iter().filter(|row| row.is_directory()) {
+            wanted.extend(ancestors(row.path()));
+            wanted.insert(row.path());
+        }
+        for path in wanted {
+            let (parent, name) = split(path);
+            match Directory::open(&self.root, parent).and_then(|parent| parent.make(name)) {
+                Ok(true) => made.made.push(path.to_vec()),
+                Ok(false) => {}
+                Err(error) => return Err(FsError::new("create directory", self.on_disk(path), error).into()),
             }
         }
         Ok(made)
     }
 
-    fn stage_row(&self, row: &Row) -> Result<Staged, String> {
+    /// Stage what belongs into one directory, which is held open meanwhile: whatever becomes of its name, nothing is
+    /// written elsewhere.
+    fn stage_group<'a>(&'a self, parent: &'a [u8], rows: &[&'a Row]) -> Result<Batch<'a>, String> {
+        let directory = Directory::open(&self.root, parent)
+            .map_err(|error| FsError::new("open directory", self.on_disk(parent), error))?;
+        let answers: Vec<(Option<Temporary<'_>>, Result<(), String>)> =
+            rows.par_iter().map(|row| self.stage_row(&directory, row)).collect();
+        let mut batch = Batch { root: &self.root, parent, staged: Vec::new() };
+        let mut outcome = Ok(());
+        for (staged, answer) in answers {
+            batch.staged.extend(staged);
+            outcome = outcome.and(answer);
+        }
+        outcome.map(|()| batch)
+    }
+
+    /// A new file, which is there even where filling it failed.
+    fn stage_row<'a>(&self, directory: &Directory, row: &'a Row) -> (Option<Temporary<'a>>, Result<(), String>) {
         let path = self.on_disk(row.path());
-        let directory = path.parent().unwrap_or(&self.root);
-        let (digest, size, mode) = match row {
-            Row::Symlink { target, .. } => return Ok(Staged::link(directory, target)?),
-            Row::File { digest, size, mode, .. } => (digest, *size, *mode),
-        };
-        let (blob, found) = self.open(digest)?;
-        let (staged, copy) = Staged::file(directory, 0o600)?;
-        let (actual, copied) = copy_hashed(&blob, found, &copy, self.algorithm(), &path)?;
-        self.judge(digest, size, &actual, copied)?;
+        let name = split(row.path()).1;
+        let failed = |error| String::from(FsError::new("create a new file for", &path, error));
+        match row {
+            Row::Directory { .. } => (None, Ok(())),
+            Row::Symlink { target, .. } => match directory.link(target) {
+                Ok(temporary) => (Some((temporary, name)), Ok(())),
+                Err(error) => (None, Err(failed(error))),
+            },
+            Row::File { digest, size, mode, .. } => match directory.file() {
+                Ok((temporary, copy)) => (Some((temporary, name)), self.fill(&copy, digest, *size, *mode, &path)),
+                Err(error) => (None, Err(failed(error))),
+            },
+        }
+    }
+
+    fn fill(&self, copy: &fs::File, digest: &Digest, size: u64, mode: u32, path: &Path) -> Result<(), String> {
+        let blob = self.open(digest, self.kinds(size))?;
+        let (actual, copied) = match blob.kind {
+            Kind::Raw => copy_hashed(&blob, copy, self.algorithm()),
+            Kind::Zstd => unpack(&blob.file, size, Some(copy), Hasher::new(self.algorithm())).or_else(|error| {
+                // A frame that makes no sense is damage as much as a wrong digest is.
+                if error.raw_os_error().is_some() { Err(error) } else { Ok(([0; 32], 0)) }
+            }),
+        }
+        .map_err(|error| FsError::new("write a copy for", path, error))?;
+        self.judge(digest, size, &actual, copied, blob.kind)?;
         copy.set_permissions(Permissions::from_mode(mode))
-            .map_err(|error| FsError::new("set the mode of", &path, error))?;
-        Ok(staged)
+            .map_err(|error| FsError::new("set the mode of", path, error))?;
+        step("restore-filled");
+        Ok(())
     }
 }
 
-/// The directories that the paths lie in, each once, outer ones first.
-fn parents<'a>(paths: impl Iterator<Item = &'a [u8]>) -> BTreeSet<&'a [u8]> {
-    let of_path = |path: &'a [u8]| {
-        let slashes = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
-        slashes.map(move |(at, _)| &path[..at])
-    };
-    paths.flat_map(of_path).collect()
+/// Copy a blob into an empty file; the digest and size of what was copied.
+fn copy_hashed(blob: &Blob, copy: &fs::File, algorithm: Algorithm) -> io::Result<(Digest, u64)> {
+    if blob.length >= LARGE {
+        transfer(&blob.file, blob.length, copy)?;
+        let size = copy.metadata()?.len();
+        return Ok((digest_open(copy, size, algorithm)?, size));
+    }
+    let mut hasher = Hasher::new(algorithm);
+    let mut offset = 0;
+    with_buffer(|buffer| {
+        loop {
+            match blob.file.read_at(buffer, offset) {
+                Ok(0) => return Ok(()),
+                Ok(count) => {
+                    hasher.update(&buffer[..count]);
+                    copy.write_all_at(&buffer[..count], offset)?;
+                    offset += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    })?;
+    Ok((hasher.finish(), offset))
+}
+
+/// The directories that a workspace path lies in, outer ones first.
+pub(super) fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at])
 }

@@ -26,14 +26,24 @@ pub enum Row {
         /// What it says.
         target: Vec<u8>,
     },
+    /// A directory that an output names, or that has nothing in it.
+    Directory {
+        /// Where it belongs.
+        path: Vec<u8>,
+    },
 }
 
 impl Row {
     /// The workspace path.
     pub fn path(&self) -> &[u8] {
         match self {
-            Self::File { path, .. } | Self::Symlink { path, .. } => path,
+            Self::File { path, .. } | Self::Symlink { path, .. } | Self::Directory { path } => path,
         }
+    }
+
+    /// Whether it is a directory, and so has no name that is replaced.
+    pub(super) fn is_directory(&self) -> bool {
+        matches!(self, Self::Directory { .. })
     }
 
     /// Why this row may not be put into the workspace at `root`, by its text alone.
@@ -44,7 +54,7 @@ impl Row {
         check_path(self.path())?;
         match self {
             Self::File { mode, .. } if *mode > 0o7777 => Err("its mode has more than permission bits"),
-            Self::File { .. } => Ok(()),
+            Self::File { .. } | Self::Directory { .. } => Ok(()),
             Self::Symlink { path, target } => check_target(path, target, root),
         }
     }

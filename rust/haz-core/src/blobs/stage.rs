@@ -2,20 +2,24 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::digest::{Algorithm, digest_bytes};
 use crate::error::FsError;
+use crate::steps::step;
 
 /// What every temporary name starts with.
 pub const PREFIX: &str = ".haz-tmp-";
 
-/// How long a file whose process is gone must have been left alone before it counts as left behind.
-const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+/// How long a file of another machine must have been left alone before it counts as left behind.
+const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
 /// A path that is removed again unless it is renamed to its place.
 pub(super) struct Staged {
@@ -27,11 +31,6 @@ impl Staged {
     pub(super) fn file(directory: &Path, mode: u32) -> Result<(Self, File), FsError> {
         let create = |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
         Self::create(directory, create)
-    }
-
-    /// Create a symbolic link in `directory`.
-    pub(super) fn link(directory: &Path, target: &[u8]) -> Result<Self, FsError> {
-        Ok(Self::create(directory, |path| symlink(std::ffi::OsStr::from_bytes(target), path))?.0)
     }
 
     fn create<T>(directory: &Path, make: impl Fn(&Path) -> io::Result<T>) -> Result<(Self, T), FsError> {
@@ -55,6 +54,41 @@ impl Staged {
     }
 }
 
+impl Staged {
+    /// Rename to `target`, replacing what is there, and be it a directory: only ours belong where this is used.
+    pub(super) fn replace(mut self, target: &Path) -> Result<(), FsError> {
+        let Some(path) = self.path.clone() else { return Ok(()) };
+        let is_directory = |error: &io::Error| {
+            let kinds = [io::ErrorKind::IsADirectory, io::ErrorKind::DirectoryNotEmpty, io::ErrorKind::AlreadyExists];
+            kinds.contains(&error.kind())
+        };
+        let is_missing =
+            |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        let renamed = match fs::rename(&path, target) {
+            Err(error) if is_directory(&error) => {
+                // Out of the way first: many may clear the same place at once.
+                let aside = path.with_file_name(unique_name());
+                match fs::rename(target, &aside) {
+                    Ok(()) => drop(fs::remove_dir_all(&aside)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => {
+                        return Err(FsError::new("move what is in the way of a new file from", target, error));
+                    }
+                }
+                fs::rename(&path, target)
+            }
+            Err(error) if is_missing(&error) => {
+                make_shard(target.parent().unwrap_or(Path::new("")))?;
+                fs::rename(&path, target)
+            }
+            other => other,
+        };
+        renamed.map_err(|error| FsError::new("rename a new file to", target, error))?;
+        self.path = None;
+        Ok(())
+    }
+}
+
 impl Drop for Staged {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
@@ -64,12 +98,25 @@ impl Drop for Staged {
     }
 }
 
-/// Unlike any other process's or thread's name; creation is exclusive all the same.
-fn unique_name() -> String {
+/// Unlike any other machine's, process's or thread's name; creation is exclusive all the same.
+pub(super) fn unique_name() -> String {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
-    format!("{PREFIX}{:x}-{number:x}-{nanos:x}", process::id())
+    format!("{PREFIX}{:08x}-{:x}-{number:x}-{nanos:x}", host(), process::id())
+}
+
+/// Stands for those who share process numbers with us: this machine, and on it this container.
+fn host() -> u32 {
+    static HOST: OnceLock<u32> = OnceLock::new();
+    *HOST.get_or_init(|| {
+        let mut name = [0_u8; 256];
+        // SAFETY: the buffer is as long as it says; what is cut off need not end in NUL, and is not read as text.
+        unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) };
+        let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        let digest = digest_bytes(&[&name, space.as_os_str().as_bytes()].concat(), Algorithm::Blake3);
+        u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
+    })
 }
 
 /// Remove from a directory what processes that were killed left in it. A leftover that stays harms nobody: globs do not
@@ -77,22 +124,44 @@ fn unique_name() -> String {
 pub(crate) fn sweep(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
-        if is_abandoned(&entry) {
+        let name = entry.file_name();
+        let is_ours = name.as_bytes().starts_with(PREFIX.as_bytes());
+        if is_ours && is_orphan(name.as_bytes()).unwrap_or_else(|| is_old(&entry)) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Whether it is a temporary file of a process that is gone. A process of another container seems to be gone too, so the
-/// file must not have been written to for a while either.
-fn is_abandoned(entry: &fs::DirEntry) -> bool {
-    let name = entry.file_name();
-    let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
-    let Some(owner) = owner.and_then(|digits| libc::pid_t::from_str_radix(digits, 16).ok()) else { return false };
+/// Whether the process that a temporary file is named after is gone; `None` where that is for others to say: it is one
+/// of another machine, or the name is none of ours.
+pub fn is_orphan(name: &[u8]) -> Option<bool> {
+    let mut parts = std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)?.split('-');
+    let machine = u32::from_str_radix(parts.next()?, 16).ok()?;
+    let owner = libc::pid_t::from_str_radix(parts.next()?, 16).ok().filter(|owner| *owner > 0)?;
+    if machine != host() {
+        return None;
+    }
     // SAFETY: signal 0 only asks whether the process exists.
-    let gone = unsafe { libc::kill(owner, 0) } != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+    let answer = unsafe { libc::kill(owner, 0) };
+    Some(answer != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH))
+}
+
+fn is_old(entry: &fs::DirEntry) -> bool {
     let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
-    gone && age().is_some_and(|age| age >= ABANDONED_AFTER)
+    age().is_some_and(|age| age >= ABANDONED_AFTER)
+}
+
+/// Close a file that was written to; some file servers tell only then that there was no room.
+pub(super) fn close(file: File) -> io::Result<()> {
+    // SAFETY: the descriptor is ours, and nobody uses it after this.
+    match unsafe { libc::close(file.into_raw_fd()) } {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            // The descriptor is gone all the same.
+            error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            error => Err(error),
+        },
+    }
 }
 
 /// Create a directory with all that lead to it.
@@ -100,22 +169,50 @@ pub(super) fn make_directory(path: &Path) -> Result<(), FsError> {
     fs::create_dir_all(path).map_err(|error| FsError::new("create directory", path, error))
 }
 
+/// What a publication does with a directory in its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InTheWay {
+    /// Leave it, and fail.
+    Keep,
+    /// Remove it: nothing but ours belongs there.
+    Clear,
+}
+
 /// Write `data` to a unique sibling of `path` and rename it there. Missing parent directories are created; not fsynced.
 ///
 /// # Errors
 /// The step that failed.
-pub fn publish(path: &Path, data: &[u8]) -> Result<(), FsError> {
+pub fn publish(path: &Path, data: &[u8], in_the_way: InTheWay) -> Result<(), FsError> {
     let parent = path.parent().unwrap_or(Path::new(""));
-    let staged = match Staged::file(parent, 0o666) {
-        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
-            make_directory(parent)?;
-            Staged::file(parent, 0o666)
+    let make = || Staged::file(parent, 0o666);
+    let staged = match make() {
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => make_directory(parent).and_then(|()| make()),
+        Err(error) if error.source.kind() == io::ErrorKind::NotADirectory && in_the_way == InTheWay::Clear => {
+            make_shard(parent).and_then(|()| make())
         }
         other => other,
     };
     let (staged, mut file) = staged?;
-    file.write_all(data).map_err(|error| FsError::new("write", path, error))?;
-    staged.rename(path)
+    step("publish-staged");
+    file.write_all(data).and_then(|()| close(file)).map_err(|error| FsError::new("write", path, error))?;
+    step("publish-written");
+    match in_the_way {
+        InTheWay::Keep => staged.rename(path)?,
+        InTheWay::Clear => staged.replace(path)?,
+    }
+    step("publish-named");
+    Ok(())
+}
+
+/// Create a directory of the store, in the place of whatever else may be there.
+pub(super) fn make_shard(path: &Path) -> Result<(), FsError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_dir() => {
+            fs::remove_file(path).map_err(|error| FsError::new("remove what is no directory", path, error))?;
+        }
+        _ => {}
+    }
+    make_directory(path)
 }
 
 /// Make `copy` share the blocks of `original`, where the file system can.

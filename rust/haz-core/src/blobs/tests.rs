@@ -3,7 +3,9 @@
 use super::*;
 use crate::digest::digest_bytes;
 use crate::glob::{Entry, PatternSet, check_pattern};
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
 use tempfile::TempDir;
 
 struct Space {
@@ -18,8 +20,14 @@ impl Space {
         fs::create_dir(&root).unwrap();
         let none = Arc::new(PatternSet::new([[]; 0]).unwrap());
         let tree = Arc::new(Tree::new(root.clone(), Algorithm::Blake3, none, 2, None).unwrap());
-        let blobs = Blobs::new(root, directory.path().join("store"), tree);
+        let blobs = Blobs::new(root, directory.path().join("store"), tree, false, true);
         Self { directory, blobs }
+    }
+
+    /// The same workspace and store for a process that compresses, or not.
+    fn again(&self, compressed: bool) -> Blobs {
+        let (root, directory) = (self.blobs.root.clone(), self.blobs.directory.clone());
+        Blobs::new(root, directory, Arc::clone(&self.blobs.tree), compressed, true)
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -32,15 +40,16 @@ impl Space {
     }
 
     fn collect(&self, spec: &[&str]) -> Result<Vec<Row>, (CollectError, Vec<Row>)> {
-        let entries = spec.iter().map(|text| {
-            let literal = !check_pattern(text.as_bytes()).unwrap();
-            Entry { anchored: text.as_bytes(), literal, exclude: false, group: 0 }
-        });
-        self.blobs.collect(&PatternSet::new([entries]).unwrap(), 0, None)
+        self.blobs.collect(&patterns(spec), 0, None).map(|collected| collected.rows)
+    }
+
+    /// Restore what are all outputs of the spec.
+    fn restore_whole(&self, rows: &[Row], spec: &[&str]) -> Restored {
+        self.blobs.restore(rows, &[], &Leftovers::default(), Some((&patterns(spec), 0))).unwrap()
     }
 
     fn restore(&self, rows: &[Row]) -> (usize, usize) {
-        let restored = self.blobs.restore(rows, &[], &Leftovers::default()).unwrap();
+        let restored = self.blobs.restore(rows, &[], &Leftovers::default(), None).unwrap();
         (restored.written, restored.kept)
     }
 
@@ -59,6 +68,14 @@ impl Space {
         }
         found
     }
+}
+
+fn patterns(spec: &[&str]) -> PatternSet {
+    let entries = spec.iter().map(|text| {
+        let (exclude, text) = text.strip_prefix('!').map_or((false, *text), |text| (true, text));
+        Entry { anchored: text.as_bytes(), literal: !check_pattern(text.as_bytes()).unwrap(), exclude, group: 0 }
+    });
+    PatternSet::new([entries]).unwrap()
 }
 
 fn kind(answer: &Result<Vec<Row>, (CollectError, Vec<Row>)>) -> CollectKind {
@@ -121,7 +138,7 @@ fn equal_contents_share_one_blob_whatever_their_modes() {
     let rows = space.collect(&["/*"]).unwrap();
     let shards: Vec<_> = fs::read_dir(space.directory.path().join("store")).unwrap().collect();
     assert_eq!((rows.len(), shards.len()), (3, 1));
-    let blob = space.blobs.blob(&digest_bytes(b"same", Algorithm::Blake3));
+    let blob = space.blobs.blob(&digest_bytes(b"same", Algorithm::Blake3), Kind::Raw);
     assert_eq!(fs::metadata(blob).unwrap().mode() & 0o7777, 0o444);
 }
 
@@ -132,7 +149,6 @@ fn outputs_that_were_not_made_or_are_no_files_are_told_before_anything_else() {
     symlink("none", space.path("dangling")).unwrap();
     assert_eq!(kind(&space.collect(&["/dir", "/none"])), CollectKind::NotProduced);
     assert_eq!(kind(&space.collect(&["/dangling"])), CollectKind::NotProduced);
-    assert_eq!(kind(&space.collect(&["/dir"])), CollectKind::NotRegular);
     assert_eq!(space.collect(&["/none/**"]), Ok(Vec::new()));
 }
 
@@ -163,13 +179,13 @@ fn a_damaged_blob_is_never_restored_and_makes_room_for_a_good_one() {
     space.write("a", "aaaa");
     space.write("b", "bbbb");
     let rows = space.collect(&["/*"]).unwrap();
-    let blob = space.blobs.blob(&digest_bytes(b"bbbb", Algorithm::Blake3));
+    let blob = space.blobs.blob(&digest_bytes(b"bbbb", Algorithm::Blake3), Kind::Raw);
     fs::remove_file(&blob).unwrap();
     fs::write(&blob, "BBBB").unwrap();
     for name in ["a", "b"] {
         space.write(name, "old");
     }
-    assert!(space.blobs.restore(&rows, &[], &Leftovers::default()).unwrap_err().contains("is damaged"));
+    assert!(space.blobs.restore(&rows, &[], &Leftovers::default(), None).unwrap_err().contains("is damaged"));
     for name in ["a", "b"] {
         assert_eq!(fs::read(space.path(name)).unwrap(), b"old");
     }
@@ -187,8 +203,8 @@ fn a_wrong_size_in_a_manifest_does_not_cost_the_blob() {
     fs::remove_file(space.path("a")).unwrap();
     let digest = digest_bytes(b"aaaa", Algorithm::Blake3);
     let row = Row::File { path: b"/a".to_vec(), digest, size: 5, mode: 0o644 };
-    assert!(space.blobs.restore(&[row], &[], &Leftovers::default()).is_err());
-    assert!(space.blobs.restore(&[], &[(digest, 5)], &Leftovers::default()).is_err());
+    assert!(space.blobs.restore(&[row], &[], &Leftovers::default(), None).is_err());
+    assert!(space.blobs.restore(&[], &[(digest, 5)], &Leftovers::default(), None).is_err());
     assert!(space.blobs.present(&[(digest, 4)]));
     assert!(!space.blobs.present(&[(digest, 5)]));
 }
@@ -196,7 +212,7 @@ fn a_wrong_size_in_a_manifest_does_not_cost_the_blob() {
 #[test]
 fn a_failed_restore_leaves_no_new_directories() {
     let space = Space::new();
-    assert!(space.blobs.restore(&[file_row("/new/deep/f", b"not stored")], &[], &Leftovers::default()).is_err());
+    assert!(space.blobs.restore(&[file_row("/new/deep/f", b"not stored")], &[], &Leftovers::default(), None).is_err());
     assert!(!space.path("new").exists());
 }
 
@@ -209,7 +225,7 @@ fn nothing_is_written_through_a_link_even_if_it_is_right_already() {
     symlink("real", space.path("link")).unwrap();
     let Row::File { digest, size, mode, .. } = rows[0] else { panic!("a file") };
     let row = Row::File { path: b"/link/f".to_vec(), digest, size, mode };
-    assert!(space.blobs.restore(&[row], &[], &Leftovers::default()).unwrap_err().contains("is a symbolic link"));
+    assert!(space.blobs.restore(&[row], &[], &Leftovers::default(), None).unwrap_err().contains("is a symbolic link"));
 }
 
 #[test]
@@ -233,7 +249,11 @@ fn a_directory_in_the_place_of_an_output_is_an_error() {
     fs::remove_file(space.path("a")).unwrap();
     fs::create_dir(space.path("a")).unwrap();
     assert!(
-        space.blobs.restore(&rows, &[], &Leftovers::default()).unwrap_err().contains("a directory is in its place")
+        space
+            .blobs
+            .restore(&rows, &[], &Leftovers::default(), None)
+            .unwrap_err()
+            .contains("a directory is in its place")
     );
 }
 
@@ -252,7 +272,10 @@ fn hostile_lists_are_refused_before_anything_is_written() {
         vec![file_row("/d/x", b"x"), link("/d", "e")],
         vec![file_row("/x", b"x"), link("/l", "/etc")],
     ] {
-        assert!(space.blobs.restore(&rows, &[], &Leftovers::default()).unwrap_err().contains("refused"), "{rows:?}");
+        assert!(
+            space.blobs.restore(&rows, &[], &Leftovers::default(), None).unwrap_err().contains("refused"),
+            "{rows:?}"
+        );
         assert_eq!(fs::read_dir(&space.blobs.root).unwrap().count(), 0);
     }
 }
@@ -262,15 +285,16 @@ fn what_a_killed_process_left_is_swept_when_nobody_can_need_it() {
     let space = Space::new();
     space.write("d/out", "x");
     let rows = space.collect(&["/d/**"]).unwrap();
-    let old = SystemTime::now() - std::time::Duration::from_secs(3600);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
     let mut child = std::process::Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     let (gone, alive) = (child.id(), std::process::id());
+    let host = stage::unique_name()[PREFIX.len()..][..8].to_owned();
     for (name, is_old) in [
-        (format!("{PREFIX}{gone:x}-0-0"), true),
-        (format!("{PREFIX}{gone:x}-1-0"), false),
-        (format!("{PREFIX}{alive:x}-0-0"), true),
-        (format!("{PREFIX}odd"), true),
+        (format!("{PREFIX}{host}-{gone:x}-0-0"), false),
+        (format!("{PREFIX}{host}-{alive:x}-0-0"), true),
+        (format!("{PREFIX}00000000-{gone:x}-0-0"), true),
+        (format!("{PREFIX}00000000-{alive:x}-1-0"), false),
     ] {
         space.write(&format!("d/{name}"), "half");
         fs::create_dir_all(&space.blobs.directory).unwrap();
@@ -283,10 +307,11 @@ fn what_a_killed_process_left_is_swept_when_nobody_can_need_it() {
     }
     fs::remove_file(space.path("d/out")).unwrap();
     assert_eq!(space.restore(&rows), (1, 0));
-    assert_eq!(space.leftovers().len(), 7, "the workspace was swept");
-    let next = Blobs::new(space.blobs.root.clone(), space.blobs.directory.clone(), Arc::clone(&space.blobs.tree));
-    next.stage().unwrap();
-    assert_eq!(space.leftovers().len(), 6, "the store was swept");
+    assert_eq!(space.leftovers().len(), 6, "the workspace was swept");
+    space.write("d/new", "y");
+    space.again(false).collect(&patterns(&["/d/new"]), 0, None).unwrap();
+    fs::remove_file(space.path("d/new")).unwrap();
+    assert_eq!(space.leftovers().len(), 4, "the store was swept");
     assert_eq!(space.collect(&["/d/**"]).unwrap(), rows, "and globs see none of the rest");
 }
 
@@ -294,10 +319,10 @@ fn what_a_killed_process_left_is_swept_when_nobody_can_need_it() {
 fn a_published_file_is_replaced_whole() {
     let space = Space::new();
     let path = space.path("new/deep/manifest");
-    publish(&path, b"one").unwrap();
-    publish(&path, b"two").unwrap();
+    publish(&path, b"one", InTheWay::Keep).unwrap();
+    publish(&path, b"two", InTheWay::Keep).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"two");
-    assert!(publish(&space.path("new"), b"").is_err(), "a directory");
+    assert!(publish(&space.path("new"), b"", InTheWay::Keep).is_err(), "a directory");
     assert!(space.leftovers().is_empty());
 }
 
@@ -311,4 +336,235 @@ fn a_blob_is_read_in_pieces() {
     assert_eq!(space.blobs.read(&digest, 4, usize::MAX).unwrap(), b"o");
     assert_eq!(space.blobs.read(&digest, 9, 1).unwrap(), b"");
     assert!(space.blobs.read(&[0; 32], 0, 1).is_err());
+}
+
+fn below(path: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![path.to_path_buf()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(directory).unwrap().flatten() {
+            let mut name = entry.path().strip_prefix(path).unwrap().to_string_lossy().into_owned();
+            if entry.file_type().unwrap().is_dir() {
+                left.push(entry.path());
+                name.push('/');
+            }
+            found.push(name);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_directory_that_a_literal_names_is_an_output_with_all_that_is_in_it() {
+    // D4
+    let space = Space::new();
+    space.write("dist/a/x", "one");
+    space.write("dist/cache/junk", "j");
+    symlink("a/x", space.path("dist/link")).unwrap();
+    fs::create_dir_all(space.path("dist/empty/deep")).unwrap();
+    let spec = ["/dist", "!/dist/cache/**"];
+    let rows = space.collect(&spec).unwrap();
+    let paths: Vec<_> = rows.iter().map(|row| String::from_utf8_lossy(row.path()).into_owned()).collect();
+    assert_eq!(paths, ["/dist", "/dist/a/x", "/dist/empty/deep", "/dist/link"]);
+    assert_eq!(patterns(&spec).first_foreign(0, rows.iter().map(Row::path)), None);
+    assert_eq!(
+        patterns(&spec).first_foreign(0, [&b"/dist/cache/junk"[..]].into_iter()),
+        Some(&b"/dist/cache/junk"[..])
+    );
+
+    fs::remove_dir_all(space.path("dist")).unwrap();
+    assert_eq!(space.restore_whole(&rows, &spec).written, 4);
+    let right = ["a/", "a/x", "empty/", "empty/deep/", "link"];
+    assert_eq!(below(&space.path("dist")), right);
+
+    space.write("dist/a/y", "stale");
+    space.write("dist/old/deep/z", "stale");
+    space.write("dist/empty/deep/f", "stale");
+    fs::create_dir_all(space.path("dist/void")).unwrap();
+    let restored = space.restore_whole(&rows, &spec);
+    assert_eq!((restored.written, restored.removed), (0, 6));
+    assert_eq!(below(&space.path("dist")), right);
+
+    space.write("dist/cache/junk", "kept, for it is no output");
+    fs::remove_file(space.path("dist/link")).unwrap();
+    space.write("dist/link/f", "a directory in the place of a link");
+    fs::remove_dir_all(space.path("dist/a")).unwrap();
+    space.write("dist/a", "a file in the place of a directory");
+    space.restore_whole(&rows, &spec);
+    assert_eq!(below(&space.path("dist")), [&right[..2], &["cache/", "cache/junk"], &right[2..]].concat());
+    assert_eq!(fs::read(space.path("dist/a/x")).unwrap(), b"one");
+    assert_eq!(space.restore_whole(&rows, &spec).kept, 4);
+}
+
+#[test]
+fn a_directory_that_is_cleaned_of_nothing_keeps_what_is_in_it() {
+    let space = Space::new();
+    space.write("dist/x", "one");
+    let rows = space.collect(&["/dist"]).unwrap();
+    space.write("dist/y", "of somebody");
+    space.restore(&rows);
+    assert_eq!(below(&space.path("dist")), ["x", "y"]);
+}
+
+#[test]
+fn empty_directories_below_a_pattern_come_back() {
+    // D4
+    let space = Space::new();
+    fs::create_dir_all(space.path("gen/empty")).unwrap();
+    space.write("gen/f", "x");
+    let rows = space.collect(&["/gen/**"]).unwrap();
+    fs::remove_dir_all(space.path("gen")).unwrap();
+    space.restore(&rows);
+    assert_eq!(below(&space.path("gen")), ["empty/", "f"]);
+}
+
+#[test]
+fn what_lies_behind_a_link_is_not_stored_for_it_could_not_be_restored() {
+    // D5, O19
+    let space = Space::new();
+    space.write("real/f", "x");
+    symlink("real", space.path("d")).unwrap();
+    for spec in ["/d/f", "/d/*"] {
+        let (error, rows) = space.collect(&[spec]).unwrap_err();
+        assert_eq!((error.kind, &error.path[..], rows.len()), (CollectKind::Store, &b"/d"[..], 1), "{spec}");
+        assert_eq!(error.reason, "cannot be restored: it is a symbolic link");
+    }
+}
+
+#[test]
+fn compressed_contents_come_back_and_both_kinds_live_side_by_side() {
+    let space = Space::new();
+    let (long, short) = ("long ".repeat(300_000), "short");
+    space.write("long", &long);
+    space.write("short", short);
+    let spec = patterns(&["/*"]);
+    let packing = space.again(true);
+    let rows = packing.collect(&spec, 0, None).unwrap().rows;
+    let stored: u64 = below(&space.blobs.directory)
+        .iter()
+        .filter(|name| !name.ends_with('/'))
+        .map(|name| fs::metadata(space.blobs.directory.join(name)).unwrap().len())
+        .sum();
+    assert!(stored < 5_000, "{stored}");
+    let digests: Vec<(Digest, u64)> = rows
+        .iter()
+        .filter_map(|row| if let Row::File { digest, size, .. } = row { Some((*digest, *size)) } else { None })
+        .collect();
+    for blobs in [&packing, &space.blobs] {
+        assert!(blobs.present(&digests));
+        fs::remove_file(space.path("long")).unwrap();
+        blobs.restore(&rows, &digests, &Leftovers::default(), None).unwrap();
+        assert_eq!(fs::read_to_string(space.path("long")).unwrap(), long);
+        assert_eq!(blobs.read(&digests[0].0, 5, 9).unwrap(), b"long long");
+    }
+    assert_eq!(space.collect(&["/*"]).unwrap(), rows, "a content that is there is not stored again");
+}
+
+#[test]
+fn a_damaged_frame_is_never_restored_and_a_bomb_is_cut_short() {
+    let space = Space::new();
+    space.write("a", "text ".repeat(1000));
+    let rows = space.again(true).collect(&patterns(&["/a"]), 0, None).unwrap().rows;
+    let Row::File { digest, size, .. } = rows[0] else { panic!() };
+    let path = space.blobs.blob(&digest, Kind::Zstd);
+    let restore = || {
+        let _ = fs::remove_file(space.path("a"));
+        space.blobs.restore(&rows, &[(digest, size)], &Leftovers::default(), None)
+    };
+    let put = |bytes: &[u8]| {
+        let _ = fs::remove_file(&path);
+        fs::write(&path, bytes).unwrap();
+    };
+    put(&crate::compress::compress(&vec![b'x'; 1 << 26]).unwrap());
+    assert!(restore().unwrap_err().contains("has more than 5000 bytes"));
+    for bytes in [&b"no frame"[..], &crate::compress::compress(&[b'x'; 5000]).unwrap()] {
+        put(bytes);
+        assert!(restore().unwrap_err().contains("is damaged (removed)"));
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn whatever_is_in_the_place_of_a_blob_makes_room_for_it() {
+    // D5
+    let space = Space::new();
+    space.write("a", "text");
+    let rows = space.collect(&["/a"]).unwrap();
+    let Row::File { digest, size, .. } = rows[0] else { panic!() };
+    let path = space.blobs.blob(&digest, Kind::Raw);
+    let shard = path.parent().unwrap();
+    let damages: [&dyn Fn(); 3] = [
+        &|| {
+            fs::remove_file(&path).unwrap();
+            fs::create_dir_all(path.join("full")).unwrap();
+        },
+        &|| {
+            fs::remove_dir_all(shard).unwrap();
+            fs::write(shard, "a file").unwrap();
+        },
+        &|| {
+            fs::remove_file(&path).unwrap();
+            symlink("elsewhere", &path).unwrap();
+        },
+    ];
+    for damage in damages {
+        damage();
+        assert!(!space.blobs.present(&[(digest, size)]));
+        fs::remove_file(space.path("a")).unwrap();
+        assert!(space.blobs.restore(&rows, &[], &Leftovers::default(), None).is_err());
+        space.write("a", "text");
+        assert_eq!(space.collect(&["/a"]).unwrap(), rows);
+        assert!(space.blobs.present(&[(digest, size)]));
+        space.restore(&rows);
+    }
+    assert_eq!(space.leftovers(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn holes_stay_holes() {
+    let space = Space::new();
+    let file = File::create(space.path("sparse")).unwrap();
+    file.set_len(64 << 20).unwrap();
+    file.write_all_at(b"middle", 32 << 20).unwrap();
+    if file.metadata().unwrap().blocks() > 1000 {
+        return; // this file system knows no holes
+    }
+    let rows = space.collect(&["/sparse"]).unwrap();
+    let Row::File { digest, .. } = rows[0] else { panic!() };
+    fs::remove_file(space.path("sparse")).unwrap();
+    space.restore(&rows);
+    for path in [space.blobs.blob(&digest, Kind::Raw), space.path("sparse")] {
+        assert!(fs::metadata(&path).unwrap().blocks() < 1000, "{path:?}");
+    }
+    assert_eq!(crate::digest::digest_file(&space.path("sparse"), Algorithm::Blake3).unwrap(), digest);
+}
+
+#[test]
+fn an_output_that_holds_the_path_of_the_workspace_is_named() {
+    let space = Space::new();
+    let root = space.blobs.root.to_str().unwrap().to_owned();
+    let names = |spec: &str| space.blobs.collect(&patterns(&[spec]), 0, None).unwrap().own_path;
+    space.write("a", "no path");
+    space.write("b", format!("built in {root}/lib"));
+    space.write("c", [vec![b'x'; (3 << 20) - 7], root.clone().into_bytes(), vec![b'/'; 1 << 20]].concat());
+    symlink(format!("{root}/a"), space.path("d")).unwrap();
+    assert_eq!(names("/*").unwrap(), b"/b");
+    assert_eq!((names("/a"), names("/c").unwrap(), names("/d").unwrap()), (None, b"/c".to_vec(), b"/d".to_vec()));
+    // From the second time on the blob is there.
+    assert_eq!(names("/b").unwrap(), b"/b");
+}
+
+#[test]
+fn no_link_on_the_way_to_a_directory_is_followed() {
+    // O19: the last word is the kernel's, at the moment of writing
+    let space = Space::new();
+    space.write("real/deep/f", "x");
+    symlink("real", space.path("link")).unwrap();
+    symlink("deep", space.path("real/inner")).unwrap();
+    let open = |path: &str| places::Directory::open(&space.blobs.root, path.as_bytes());
+    assert!(open("/real/deep").is_ok() && open("").is_ok());
+    for path in ["/link", "/link/deep", "/real/inner", "/real/deep/f", "/none"] {
+        assert!(open(path).is_err(), "{path}");
+    }
 }

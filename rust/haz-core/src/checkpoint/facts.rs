@@ -294,6 +294,11 @@ impl Facts {
         (0..self.len()).into_par_iter().with_min_len(64).all(|fact| self.holds(root, fact, names).is_some())
     }
 
+    /// What a fact asks.
+    pub fn kind(&self, fact: usize) -> Option<Kind> {
+        Kind::of(self.get(fact)[0])
+    }
+
     /// The path of a fact, for tests and for what is done to the file itself.
     pub fn path(&self, fact: usize) -> &CStr {
         let row = self.get(fact);

@@ -18,7 +18,7 @@ use std::ptr;
 use rayon::prelude::*;
 
 use crate::digest::{Algorithm, Digest, digest_bytes};
-use facts::{Facts, Root};
+use facts::{Facts, Kind, Root};
 pub use record::{Candidate, record};
 
 const MAGIC: &[u8; 8] = b"haz-ckp1";
@@ -77,8 +77,8 @@ impl Checkpoint {
             return None;
         }
         let facts = Facts::decode(reader.bytes()?.to_vec())?;
-        let variables = reader
-            .list(|reader| Some(Variables { names: reader.list(Reader::text)?, digest: reader.digest()? }))?;
+        let variables =
+            reader.list(|reader| Some(Variables { names: reader.list(Reader::text)?, digest: reader.digest()? }))?;
         let tasks = reader.list(|reader| {
             Some(Task {
                 number: reader.number()?,
@@ -161,7 +161,8 @@ impl Checkpoint {
         for task in &found {
             let Some(entry) = task.facts.first() else { continue };
             if answers[*entry as usize].is_some_and(|used| now - used > DAY) {
-                self.note_use(root, *entry as usize);
+                // The entry last: by its time others see that all of it was noted.
+                task.facts.iter().rev().for_each(|fact| self.note_use(root, *fact as usize));
             }
         }
         found
@@ -192,9 +193,12 @@ impl Checkpoint {
     }
 
     /// A store that cannot be written to is collected by nobody, so that the date does not matter there.
-    fn note_use(&self, root: &Root, entry: usize) {
-        // SAFETY: an open descriptor and a C string; no times means now.
-        unsafe { libc::utimensat(root.as_fd().as_raw_fd(), self.facts.path(entry).as_ptr(), ptr::null(), 0) };
+    fn note_use(&self, root: &Root, fact: usize) {
+        if self.facts.kind(fact) == Some(Kind::Kept) {
+            let path = self.facts.path(fact);
+            // SAFETY: an open descriptor and a C string; no times means now.
+            unsafe { libc::utimensat(root.as_fd().as_raw_fd(), path.as_ptr(), ptr::null(), 0) };
+        }
     }
 }
 

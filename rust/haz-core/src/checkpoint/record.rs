@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::facts::{Fact, Facts, Kind, Root};
 use super::{Checkpoint, Task, Variables, place_of, relative, values};
-use crate::blobs::{Blobs, Row, publish};
+use crate::blobs::{Blobs, InTheWay, Row, publish};
 use crate::digest::Digest;
 use crate::error::FsError;
 use crate::tree::stamp::Stamp;
@@ -115,7 +115,7 @@ pub fn record(
         }
         if fresh > 0 {
             next.facts = Facts::decode(book.bytes).unwrap_or_default();
-            publish(file, &next.encode(identity))?;
+            publish(file, &next.encode(identity), InTheWay::Keep)?;
         }
         Ok(fresh)
     })
@@ -207,6 +207,8 @@ impl Observer<'_> {
                     && found.permissions().mode() & 0o7777 == *mode
                     && digest_state(self.tree.memo(), &on_disk, None).is_ok_and(|(actual, _)| actual == *digest)
             }
+            // What belongs to it cannot be told by its own state: such a task is looked up.
+            Row::Directory { .. } => false,
             Row::Symlink { target, .. } => {
                 fs::read_link(&on_disk).is_ok_and(|actual| actual.as_os_str().as_bytes() == *target)
             }
@@ -232,10 +234,12 @@ impl Observer<'_> {
     /// The facts of the entry and of what it needs.
     fn kept(&self, candidate: &Candidate, blobs: &Blobs, book: &mut Book) -> Option<Vec<u32>> {
         let mut paths = vec![candidate.entry.clone()];
-        paths.extend(candidate.streams.iter().map(|(digest, _)| blobs.path_of(digest)));
+        for (digest, _) in &candidate.streams {
+            paths.push(blobs.path_of(digest)?);
+        }
         for row in &candidate.rows {
             if let Row::File { digest, .. } = row {
-                paths.push(blobs.path_of(digest));
+                paths.push(blobs.path_of(digest)?);
             }
         }
         let ask = |path: &PathBuf| Fact::ask(&self.root, Kind::Kept, &place_of(self.tree.root(), path), &[], self.now);

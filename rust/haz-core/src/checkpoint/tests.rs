@@ -8,7 +8,7 @@ use super::*;
 use crate::blobs::{Blobs, Row};
 use crate::glob::{Entry, PatternSet};
 use crate::tree::Tree;
-use facts::{Fact, Kind};
+use facts::Fact;
 
 const IDENTITY: Digest = [7; 32];
 const LATER: i128 = i128::MAX >> 1;
@@ -149,13 +149,15 @@ impl Space {
             fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
             fs::write(root.join(path), content).unwrap();
         }
-        let entry = |text: &'static str, literal| Entry { anchored: text.as_bytes(), literal, exclude: false };
+        let entry =
+            |text: &'static str, literal| Entry { anchored: text.as_bytes(), literal, exclude: false, group: 0 };
         let lists = [vec![entry("/src/**", false), entry("/lit", true)], vec![entry("/out/*", false)]];
         let patterns = Arc::new(PatternSet::new(lists).unwrap());
         let tree = Arc::new(Tree::new(root.into(), Algorithm::Blake3, patterns, 2, None).unwrap());
-        let blobs = Blobs::new(root.into(), root.join("store/blobs"), Arc::clone(&tree));
+        let blobs = Blobs::new(root.into(), root.join("store/blobs"), Arc::clone(&tree), false, false);
         for content in [&b"o"[..], b""] {
-            let path = blobs.path_of(&digest_bytes(content, Algorithm::Blake3));
+            let name = crate::digest::hex(&digest_bytes(content, Algorithm::Blake3));
+            let path = root.join("store/blobs").join(&name[..2]).join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }

@@ -175,6 +175,20 @@ impl Index {
         including
     }
 
+    /// The specs that exclude `path` (without leading `/`), ascending.
+    pub fn excluding(&self, set: &PatternSet, path: &[u8]) -> Vec<u32> {
+        let scope = self.scope_of(path);
+        let mut excluding: Vec<u32> = self.literal(set, path).map(|users| users.excluding.clone()).unwrap_or_default();
+        for (place, taken) in &scope.active {
+            let users = &self.globs[*place];
+            if !users.excluding.is_empty() && self.glob(set, *place).matches_rest(&path[*taken..]) {
+                excluding.extend(&users.excluding);
+            }
+        }
+        excluding.sort_unstable();
+        excluding
+    }
+
     fn literal(&self, set: &PatternSet, path: &[u8]) -> Option<&Users> {
         self.literals.get(set.literals.get(path)?)
     }
@@ -185,8 +199,14 @@ impl Index {
         included.map(|users| (set.literal(users.pattern), &users.including[..]))
     }
 
-    /// The specs that `path` (without leading `/`) belongs to, ascending. Exclusions do not silence a literal.
-    pub fn matching(&self, set: &PatternSet, path: &[u8]) -> Vec<u32> {
+    /// Whether `path` (without leading `/`) lies in a directory that a literal of the only spec may name.
+    pub fn is_below_literal(&self, set: &PatternSet, path: &[u8]) -> bool {
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let named = |at: usize| self.literal(set, &path[..at]).is_some_and(|users| !users.including.is_empty());
+        slashes.into_iter().any(named) && self.excluding(set, path).is_empty()
+    }
+
+    fn scope_of(&self, path: &[u8]) -> Scope {
         let mut scope = self.root();
         let mut taken = 0;
         while let Some(length) = path[taken..].iter().position(|byte| *byte == b'/') {
@@ -195,6 +215,12 @@ impl Index {
             taken += length + 1;
             scope = self.scope_at(*child, scope.active, taken);
         }
+        scope
+    }
+
+    /// The specs that `path` (without leading `/`) belongs to, ascending. Exclusions do not silence a literal.
+    pub fn matching(&self, set: &PatternSet, path: &[u8]) -> Vec<u32> {
+        let scope = self.scope_of(path);
         let mut specs = self.matching_globs(set, &scope, path);
         if let Some(users) = self.literal(set, path) {
             specs.extend(&users.including);

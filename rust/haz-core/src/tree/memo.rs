@@ -8,7 +8,7 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 
 use super::past::{Fresh, Past, key_of};
 use super::stamp::{Stamp, now};
-use crate::blobs::{publish, sweep};
+use crate::blobs::{InTheWay, publish, sweep};
 use crate::digest::{Algorithm, Digest, digest_open};
 
 /// What a later process relies on must have been settled for this long (nanoseconds). Much more than a tick of this
@@ -115,7 +115,7 @@ impl Memo {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => sweep(directory),
             Err(_) => return false, // there is no cache, or it cannot be written: nothing but time is lost
         }
-        publish(file, &bytes).is_ok()
+        publish(file, &bytes, InTheWay::Keep).is_ok()
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use rayon::prelude::*;
 
 use super::Tree;
-use super::walk::{Links, resolve};
+use super::walk::{Links, What, resolve};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -49,7 +49,8 @@ impl Tree {
             let metadata = fs::symlink_metadata(self.root.join(OsStr::from_bytes(path))).ok()?;
             Some(Seen { path: [b"/", path].concat(), state: State::of(&metadata) })
         };
-        found.par_iter().with_max_len(64).filter_map(|found| look(&found.path)).collect()
+        let found = found.par_iter().with_max_len(64).filter(|found| found.what != What::Directory);
+        found.filter_map(|found| look(&found.path)).collect()
     }
 
     /// The same for a caller that waits.

@@ -58,8 +58,20 @@ pub struct Problem {
 pub enum Links {
     /// It stands for what it leads to.
     Follow,
-    /// It is reported itself, wherever it leads.
+    /// It is reported itself, wherever it leads. A literal that is a directory then stands for all that is in it, and
+    /// directories with nothing in them are reported too.
     Keep,
+}
+
+/// What a path that was found is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A regular file, perhaps by way of links.
+    File,
+    /// A link that was kept.
+    Link,
+    /// A directory that a literal names, or one with nothing in it.
+    Directory,
 }
 
 /// A path that belongs to at least one spec.
@@ -71,8 +83,8 @@ pub struct Found {
     pub specs: Vec<u32>,
     /// Whether a literal names it: its absence would be an error.
     pub literal: bool,
-    /// Whether it is a link that was kept.
-    pub link: bool,
+    /// What it is.
+    pub what: What,
 }
 
 /// What a walk found.
@@ -251,10 +263,22 @@ impl Walk<'_> {
             Ok(entries) => entries,
             Err(error) => return self.forgive_absence(directory, &error, collected),
         };
+        let mut is_empty = true;
         for entry in entries {
             match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
-                Ok((name, file_type)) => self.meet(directory, name.as_bytes(), file_type, collected),
+                Ok((name, file_type)) => {
+                    is_empty &= is_private(name.as_bytes());
+                    self.meet(directory, name.as_bytes(), file_type, collected);
+                }
                 Err(error) => self.forgive_absence(directory, &error, collected),
+            }
+        }
+        let reached_by_link = directory.outside.is_some() || !directory.jumps.is_empty();
+        if is_empty && self.links == Links::Keep && !reached_by_link && !directory.path.is_empty() {
+            let path = directory.path[..directory.path.len() - 1].to_vec();
+            let specs = self.index.matching(self.set, &path);
+            if !specs.is_empty() {
+                collected.found.push(Found { path, specs, literal: false, what: What::Directory });
             }
         }
     }
@@ -300,7 +324,7 @@ impl Walk<'_> {
             let real = directory.real.join(OsStr::from_bytes(name));
             self.descend(directory, path, name, real, directory.jumps.clone(), directory.outside.clone(), collected);
         } else if file_type.is_file() {
-            self.keep(path, directory, directory.outside.as_ref(), false, collected);
+            self.keep(path, directory, directory.outside.as_ref(), What::File, collected);
         } else if file_type.is_symlink() {
             self.follow(directory, path, name, collected);
         }
@@ -312,7 +336,7 @@ impl Walk<'_> {
         path: Vec<u8>,
         directory: &Directory,
         outside: Option<&Arc<Outside>>,
-        link: bool,
+        what: What,
         collected: &mut Collected,
     ) -> bool {
         let specs = self.index.matching_globs(self.set, &directory.scope, &path);
@@ -324,13 +348,14 @@ impl Walk<'_> {
             let fresh: Vec<u32> = specs.into_iter().filter(|spec| blamed.insert(*spec)).collect();
             collected.blame(fresh, &outside.path, Kind::Outside, &outside.reason);
         } else {
-            collected.found.push(Found { path, specs, literal: false, link });
+            collected.found.push(Found { path, specs, literal: false, what });
         }
         true
     }
 
     fn follow(&self, directory: &Directory, path: Vec<u8>, name: &[u8], collected: &mut Collected) {
-        if self.links == Links::Keep && self.keep(path.clone(), directory, directory.outside.as_ref(), true, collected)
+        if self.links == Links::Keep
+            && self.keep(path.clone(), directory, directory.outside.as_ref(), What::Link, collected)
         {
             return;
         }
@@ -373,7 +398,7 @@ impl Walk<'_> {
             })),
         };
         if metadata.is_file() {
-            self.keep(path, directory, outside.as_ref(), false, collected);
+            self.keep(path, directory, outside.as_ref(), What::File, collected);
         } else if metadata.is_dir() {
             let circular = |way: &PathBuf| way.starts_with(&real);
             if circular(&directory.real) || directory.jumps.iter().any(circular) {
@@ -409,28 +434,79 @@ impl Walk<'_> {
         let judged: Vec<_> = literals.par_iter().map(|(path, _)| self.literal(path, &parents)).collect();
         for ((path, specs), judged) in literals.into_iter().zip(judged) {
             match judged {
-                Ok(link) => {
-                    collected.found.push(Found { path: path.to_vec(), specs: specs.to_vec(), literal: true, link });
+                Ok(what) => {
+                    if what == What::Directory {
+                        self.whole(path, specs, collected);
+                    }
+                    collected.found.push(Found { path: path.to_vec(), specs: specs.to_vec(), literal: true, what });
                 }
                 Err(problem) => collected.problems.extend(specs.iter().map(|spec| (*spec, problem.clone()))),
             }
         }
     }
 
-    /// Whether the literal is a link that is kept.
-    fn literal(&self, path: &[u8], parents: &Mutex<HashMap<PathBuf, PathBuf>>) -> Result<bool, Problem> {
+    /// Everything in a directory that a literal names, but what the specs exclude.
+    fn whole(&self, path: &[u8], specs: &[u32], collected: &mut Collected) {
+        let mut left = vec![path.to_vec()];
+        while let Some(directory) = left.pop() {
+            let mut is_empty = true;
+            let mut keep = |path: Vec<u8>, what: What| {
+                let excluding = self.index.excluding(self.set, &path);
+                let specs: Vec<u32> =
+                    specs.iter().copied().filter(|spec| excluding.binary_search(spec).is_err()).collect();
+                if !specs.is_empty() {
+                    collected.found.push(Found { path, specs, literal: false, what });
+                }
+            };
+            let blame = |error: &io::Error| Problem {
+                path: directory.clone(),
+                kind: Kind::Resolve,
+                reason: format!("cannot list directory: {}", reason(error)),
+                missing: false,
+            };
+            match fs::read_dir(self.on_disk(&directory)) {
+                Err(error) if is_absence(&error) => continue,
+                Err(error) => collected.problems.extend(specs.iter().map(|spec| (*spec, blame(&error)))),
+                Ok(entries) => {
+                    for entry in entries.flatten() {
+                        let name = entry.file_name();
+                        let Ok(file_type) = entry.file_type() else { continue };
+                        if is_private(name.as_bytes()) {
+                            continue;
+                        }
+                        is_empty = false;
+                        let path = [&directory[..], b"/", name.as_bytes()].concat();
+                        if file_type.is_dir() {
+                            left.push(path);
+                        } else if file_type.is_symlink() {
+                            keep(path, What::Link);
+                        } else if file_type.is_file() {
+                            keep(path, What::File);
+                        }
+                    }
+                }
+            }
+            if is_empty && directory != path {
+                keep(directory, What::Directory);
+            }
+        }
+    }
+
+    /// What the literal is.
+    fn literal(&self, path: &[u8], parents: &Mutex<HashMap<PathBuf, PathBuf>>) -> Result<What, Problem> {
         let problem = |kind, reason: String| Problem { path: path.to_vec(), kind, reason, missing: false };
         let on_disk = self.on_disk(path);
         let failed =
             |error: io::Error| Problem { missing: is_absence(&error), ..problem(Kind::Resolve, reason(&error)) };
         let link = fs::symlink_metadata(&on_disk).map_err(failed)?;
         let metadata = if link.is_symlink() { fs::metadata(&on_disk).map_err(failed)? } else { link.clone() };
-        if !metadata.is_file() {
+        let is_kept = self.links == Links::Keep && (link.is_dir() || link.is_symlink() && metadata.is_dir());
+        if !metadata.is_file() && !is_kept {
             let what = if metadata.is_dir() { "is a directory" } else { "is not a regular file" };
             return Err(problem(Kind::NotRegular, what.to_owned()));
         }
         if link.is_symlink() && self.links == Links::Keep {
-            return Ok(true);
+            return Ok(What::Link);
         }
         let real = if link.is_symlink() {
             fs::canonicalize(&on_disk).map_err(failed)?
@@ -438,7 +514,7 @@ impl Walk<'_> {
             self.real_directory(on_disk.parent().unwrap_or(self.root), parents).map_err(failed)?
         };
         if real.starts_with(&self.real) {
-            return Ok(false);
+            return Ok(if link.is_dir() { What::Directory } else { What::File });
         }
         Err(problem(Kind::Outside, format!("leads out of the workspace, to {}", real.display())))
     }
