@@ -18,6 +18,12 @@ WHO = {
 }
 
 
+def unconfigured() -> dict[str, str]:
+    """Return the environment of this process without git's variables, and without the settings of machine and user."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return own | dict.fromkeys(("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "XDG_CONFIG_HOME"), os.devnull)
+
+
 @pytest.fixture
 def neutral(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Let no configuration of the machine in; returns the home directory that git then has."""

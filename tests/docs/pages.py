@@ -9,11 +9,13 @@ another code than 0 is as good as any other.
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.repository import WHO, unconfigured
 from tests.space import HAZ, Space
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -24,6 +26,8 @@ VARYING = [
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "WHEN"),
     (re.compile(r"(?<=[ (])(\d+(ms|s|m|h) ?)+(?=[\s,)]|$)", re.MULTILINE), "TIME "),
     (re.compile(r"\b[0-9a-f]{64}\b"), "DIGEST"),
+    (re.compile(r"\b[0-9a-f]{40}\b"), "COMMIT"),
+    (re.compile(r"(?<=partition )[0-9a-f]{8}\b"), "MARK"),
     (re.compile(r"\b(?=\d*[a-f])[0-9a-f]{8}\b"), "KEY"),
     (re.compile(r" +"), " "),
     (re.compile(r" ?$", re.MULTILINE), ""),
@@ -31,8 +35,8 @@ VARYING = [
 
 
 def executed() -> list[Path]:
-    """Every page whose examples are run here; docs/cli/runs.md has a test of its own."""
-    return [*(page for page in sorted((DOCS / "cli").glob("*.md")) if page.name != "runs.md"), DOCS / "quick-start.md"]
+    """Every page whose examples are run here."""
+    return [*sorted((DOCS / "cli").glob("*.md")), DOCS / "quick-start.md"]
 
 
 def steady(text: str) -> str:
@@ -71,10 +75,11 @@ def schemas(text: str) -> list[tuple[list[str], str]]:
 
 def shell(root: Path, command: str, *, err: bool = True) -> str:
     """Run a line as a terminal would; standard output is shown after standard error unless both are lines of a run."""
-    script = f'haz() {{ {" ".join(HAZ)} "$@"; }}\n{command}\n'
+    script = f'haz() {{ {shlex.join(HAZ)} "$@"; }}\n{command}\n'
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=root,
+        env=unconfigured() | WHO,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if err else subprocess.DEVNULL,

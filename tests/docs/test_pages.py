@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from haz.cli import tree
+from haz.importers import SOURCES
 from tests.docs import pages
 
 
@@ -18,7 +20,7 @@ def test_every_command_of_a_page_prints_what_the_page_shows(page: Path, tmp_path
     text = page.read_text()
     pages.lay_out(text, tmp_path)
     steps = pages.steps(text)
-    assert steps, "a page has examples"
+    assert len(steps) == len(re.findall(r"^\$ ", text, re.MULTILINE)) > 0, "a page has examples, and all are run"
     for command, shown in steps:
         assert pages.steady(pages.shell(tmp_path, command)) == pages.steady(shown), command
 
@@ -45,8 +47,6 @@ def test_every_command_has_a_page_that_the_index_names() -> None:
 
 
 def test_every_link_between_the_pages_leads_somewhere() -> None:
-    import re
-
     for page in [*pages.executed(), pages.DOCS / "api.md"]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert os.path.exists(page.parent / target), (page.name, target)
@@ -61,4 +61,9 @@ def test_a_page_names_every_option_of_its_command(name: str) -> None:
         assert all(f"`{sub}`" in text or f"haz {name} {sub}" in text for sub in part.subcommands)
         for parameter in part.parameters:
             for option in parameter.declared.names[-1:]:
-                assert option in text or option in ("--color", "--format"), option
+                assert re.search(rf"{option}(?![\w-])", text) or option in ("--color", "--format"), option
+
+
+def test_the_page_of_init_has_a_row_for_every_tool() -> None:
+    text = (pages.DOCS / "cli/init.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", text.partition("does not become")[2], re.MULTILINE) == list(SOURCES)

@@ -67,6 +67,19 @@ def test_projects_first_and_their_tasks_once_one_is_certain(workspace: Space) ->
     assert words(workspace, "run", "lib:test", "--", "x") == [":files"]
 
 
+@pytest.mark.parametrize("command", ["run", "affected"])
+def test_what_narrows_a_run_to_changes_and_shards(workspace: Space, command: str) -> None:
+    assert words(workspace, command, "w") == ["web:serve"]
+    assert words(workspace, command, "--git-changed", "lib:b") == ["lib:build"]
+    assert words(workspace, command, "--git") == ["--git-changed", "--git-staged", "--git-changed-since"]
+    assert words(workspace, command, "--git-staged", "--git") == ["--git-changed", "--git-changed-since"]
+    assert words(workspace, command, "--on-unknown", "") == ["error", "all"]
+    assert words(workspace, command, "--git-changed-since", "") == []
+    assert words(workspace, command, "--shard", "") == []
+    assert words(workspace, command, "--shard-durations", "") == [":files"]
+    assert words(workspace, command, "--format", "") == ["plain", "json"]
+
+
 def test_the_other_forms_of_references(workspace: Space) -> None:
     assert words(workspace, "run", "^:t") == ["^:test"]
     assert words(workspace, "run", "[c]:b") == ["[c]:build"]

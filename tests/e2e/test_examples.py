@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests.repository import unconfigured
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -57,6 +59,13 @@ def content(root: Path, *patterns: str) -> dict[str, tuple[bytes, int]]:
     return {str(p.relative_to(root)): (p.read_bytes(), stat.S_IMODE(p.stat().st_mode)) for p in sorted(found)}
 
 
+def visible_to_git(root: Path) -> list[str]:
+    """Files that `git add` would take, by the ignore files of the folder alone."""
+    for words in (["init", "-q"], ["ls-files", "--others", "--exclude-standard", "-z"]):
+        done = subprocess.run(["git", *words], cwd=root, env=unconfigured(), capture_output=True, check=True, text=True)
+    return done.stdout.split("\0")[:-1]
+
+
 @contextmanager
 def edited(file: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
     before = file.read_bytes()
@@ -93,7 +102,9 @@ POLYGLOT = RELEASE | {"anagrams:default", "site:default", "words:default"}
 
 
 def copy_polyglot(target: Path) -> Path:
-    return shutil.copytree(EXAMPLES / "polyglot", target, ignore=shutil.ignore_patterns("out", "cache", "runs"))
+    return shutil.copytree(
+        EXAMPLES / "polyglot", target, ignore=shutil.ignore_patterns("out", "cache", "locks", "runs", "state")
+    )
 
 
 @pytest.fixture
@@ -133,6 +144,7 @@ def test_polyglot_makes_the_page_and_writes_nothing_beside_its_outputs(polyglot:
     made = set(content(tmp_path, "**/*")) - before
     elsewhere = {path for path in made if not re.match(r"polyglot/(\.haz/|[a-z]+/out/)", path)}
     assert elsewhere == set()
+    assert {f"polyglot/{path}" for path in visible_to_git(polyglot)} == before
     page = (polyglot / "site/out/index.html").read_text(encoding="utf-8")
     assert "<li>enlist listen silent</li>" in page
 

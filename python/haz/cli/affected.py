@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def command(
     tasks: Annotated[
-        list[str] | None, Argument(metavar="TASK…", help="Only these; see `haz run`. Default: as with --all.")
+        list[str] | None,
+        Argument(metavar="TASK…", completes="tasks", help="Only these; see `haz run`. Default: as with --all."),
     ] = None,
     every: Annotated[
         bool, Option("--all", help="Tasks of the project here, or of all projects outside of one (default).")
@@ -36,7 +37,7 @@ def command(
     shard: changes.ShardOption = None,
     shard_durations: changes.ShardDurations = None,
     look_up: Annotated[bool, Option("--lookup", help="With --format json: say what the cache would restore.")] = False,
-    form: Annotated[str, Option("--format", metavar="FMT", help="plain or json.")] = "plain",
+    form: Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")] = "plain",
 ) -> int:
     wanted = changes.changed(
         git_changed=git_changed, git_staged=git_staged, since=git_changed_since, merge_base=merge_base

@@ -32,7 +32,10 @@ MergeBase = Annotated[
 OnUnknownBase = Annotated[
     str | None,
     Option(
-        "--on-unknown", metavar="WHAT", help="If the commit to compare with is not here: error (default), or all tasks."
+        "--on-unknown",
+        metavar="WHAT",
+        choices=("error", "all"),
+        help="If the commit to compare with is not here: error (default), or all tasks.",
     ),
 ]
 Dependents = Annotated[bool, Option("--affected-dependents", help="Add all that comes after affected tasks.")]
@@ -44,6 +47,7 @@ ShardDurations = Annotated[
     Option(
         "--shard-durations",
         metavar="FILE",
+        completes="files",
         help="Weigh by FILE, from `haz affected --format json` or `haz run --report`; the same for all parts.",
     ),
 ]
