@@ -51,8 +51,11 @@ def eager() -> Iterator[None]:
 
 
 def settle(directory: Path) -> None:
-    """Return when a file that is written now bears another time than all that were written before."""
-    probe = directory / f".settle-{os.getpid()}"
+    """Return when a file that is written now bears another time than all that were written before.
+
+    `directory` itself is left alone.
+    """
+    probe = directory.parent / f".settle-{os.getpid()}"
     probe.write_bytes(b"")
     before = probe.stat().st_ctime_ns
     while probe.stat().st_ctime_ns == before:

@@ -4,8 +4,6 @@ As a library, see docs/api.md: `haz.load(directory)` opens a workspace. Names ar
 that `import haz` costs next to nothing.
 """
 
-from __future__ import annotations
-
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False

@@ -33,6 +33,7 @@ from haz.app import RunOptions, execute, open_workspace
 from haz.events import RunObserver
 from haz.plan import Request, plan
 from haz.references import parse
+from tests.eager import eager, settle
 
 WORDS = ("ash", "birch", "cedar", "elm")
 NAMES = ("a", "b", "c")
@@ -198,12 +199,13 @@ def run(root: Path, tasks: list[str], policy: str, variable: str | None) -> tupl
             os.environ.pop("HUNT", None)
             if variable is not None:
                 os.environ["HUNT"] = variable
-            loaded = open_workspace(str(root))
+            with eager():
+                loaded = open_workspace(str(root))
 
-            request = Request(tuple(parse(task) for task in tasks), "none" if tasks else "workspace", None)
-            planned = plan(loaded.workspace, loaded.graph, request, PatternSet)
-            diary = Diary()
-            report = execute(loaded, planned.tasks, RunOptions(policy=policy), [diary], diary.warnings.append)  # type: ignore[arg-type]
+                request = Request(tuple(parse(task) for task in tasks), "none" if tasks else "workspace", None)
+                planned = plan(loaded.workspace, loaded.graph, request, PatternSet)
+                diary = Diary()
+                report = execute(loaded, planned.tasks, RunOptions(policy=policy), [diary], diary.warnings.append)  # type: ignore[arg-type]
             answer = pickle.dumps(("", (report.exit_code, diary)))
         except BaseException:  # noqa: BLE001 - the parent tells it
             answer = pickle.dumps((traceback.format_exc(), None))
@@ -214,6 +216,8 @@ def run(root: Path, tasks: list[str], policy: str, variable: str | None) -> tupl
     with os.fdopen(reading, "rb") as pipe:
         data = pipe.read()
     os.waitpid(child, 0)
+    # What is edited from now on bears another time, so that what this run has recorded may be believed at once.
+    settle(root)
     trouble, end = pickle.loads(data)
     assert not trouble, trouble
     return end  # type: ignore[no-any-return]
