@@ -36,12 +36,28 @@ occupy_standard_streams()
 
 def main() -> int:
     """Run the command line of this process; returns its exit code (EXEC-021)."""
-    import sys  # noqa: PLC0415 - after the handlers
+    import gc  # noqa: PLC0415 - after the handlers
+    import sys  # noqa: PLC0415
 
     from haz.cli import run_command_line  # noqa: PLC0415
 
+    # What a command makes stays until its end; only a run that goes on for long has anything to collect.
+    gc.disable()
     return run_command_line(sys.argv[1:])
 
 
+def program() -> None:
+    """Run the command line, and end the process at once: taking everything apart would take as long as a start."""
+    import sys  # noqa: PLC0415
+
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            code = code or 1
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    program()

@@ -147,9 +147,6 @@ def execute(
     `KeyboardInterrupt`, and touches neither signals nor children that it did not start.
     """
     started = time.monotonic()
-    if cancelled is None:
-        # What was loaded stays until the end: the garbage collector need not look at it again.
-        gc.freeze()
     graph = overridden(loaded.graph.restrict(tasks), options)
     observer = FanOut(observers, complain)
     observer.on_run_started(len(graph.nodes))
@@ -225,6 +222,10 @@ def run_changed(
     `facts` prove the configuration, if it was read from its files.
     """
     guest = cancelled is not None
+    if not guest:
+        # What was loaded stays until the end: the garbage collector need not look at it again.
+        gc.freeze()
+        gc.enable()
     workspace, settings = loaded.workspace, loaded.workspace.settings
     queue = _core.Queue()
     spill = f"{cache_directory(workspace)}/{formats.SPILL}"

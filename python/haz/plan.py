@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haz._record import Record
+from haz._uncollected import uncollected
 from haz.errors import ResolutionError
 from haz.model import TaskId
 from haz.resolution import Resolver, Unresolved
@@ -58,6 +59,7 @@ class Plan(Record):
         return tuple(self.reasons)
 
 
+@uncollected
 def plan(
     workspace: Workspace,
     graph: TaskGraph,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from haz import _core
+from haz._uncollected import uncollected
 from haz.cache import formats
 from haz.cache.key import platform
 from haz.cache.store import core_row
@@ -48,6 +49,7 @@ class Recall:
         whole = b"\0".join((identity, os.fsencode(cache), algorithm.encode(), platform().encode()))
         self._checkpoint = _core.Checkpoint(root, f"{root}/{formats.CHECKPOINT}", _core.digest_bytes(whole))
 
+    @uncollected
     def unchanged(
         self, tasks: Sequence[TaskId], host: Mapping[str, str], open_blobs: Callable[[], _core.Blobs]
     ) -> dict[TaskId, tuple[CompletedRecord, Content | None]]:
@@ -55,6 +57,8 @@ class Recall:
         if not len(self._checkpoint):
             return {}
         nodes = self._graph.nodes
+        # Most tasks write nothing: their records share one value.
+        known: dict[tuple[bytes, bytes], StreamHashes] = {}
         wanted = [self._numbers[task] for task in tasks]
         blobs: _core.Blobs | None = None
         while True:
@@ -71,7 +75,8 @@ class Recall:
                         refused.add(number)
                         continue
                 task = nodes[number]
-                hashes = StreamHashes(streams[0], streams[2])
+                digests = streams[0], streams[2]
+                hashes = known.get(digests) or known.setdefault(digests, StreamHashes(*digests))
                 record = CompletedRecord(task, "cache_hit", "succeeded", None, hashes, outputs, (), 1, key, False)
                 found[task] = record, content
             if not refused:

@@ -12,6 +12,7 @@ import sys
 
 from haz import _core, model
 from haz._record import Record
+from haz._uncollected import uncollected
 from haz.cache.formats import SNAPSHOT, SNAPSHOT_MAGIC
 from haz.discovery import MISNAMED_FILE, PROJECT_FILE
 from haz.errors import FileSystemError
@@ -49,6 +50,7 @@ class Snapshot(Record):
     identity: bytes
 
 
+@uncollected
 def load(root: Root, version: str) -> Snapshot | None:
     """Return what is known of the workspace at `root`, if the disk still says the same. Never raises."""
     path = f"{root.path}/{SNAPSHOT}"

@@ -20,7 +20,7 @@ import haz
 KINDS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGQUIT: 131}
 LAST = 60
 # What pip writes into `bin/haz`.
-SCRIPT = "import sys\nfrom haz.__main__ import main\nsys.exit(main())\n"
+SCRIPT = "from haz.__main__ import program\nprogram()\n"
 PACKAGE = str(pathlib.Path(haz.__file__).parent)
 OURS, PYTHONS = "traceback out of haz", "traceback from before haz's first line"
 
