@@ -16,6 +16,7 @@ from haz.errors import FileSystemError
 
 __all__ = [
     "Blobs",
+    "Environment",
     "FileLocks",
     "Finished",
     "Inputs",
@@ -264,9 +265,20 @@ class Finished:
     def stderr(self) -> tuple[bytes, int]: ...
     @property
     def error(self) -> tuple[str, str] | None:
-        """`("stdout" | "stderr" | "wait", reason)` when capturing or reaping failed."""
+        """`(kind, reason)` when something went wrong.
+
+        `spawn`: it never executed, and there is neither code nor signal; `wait`: reaping failed; `stdout`, `stderr`:
+        capturing failed.
+        """
 
     def close(self) -> None: ...
+
+@final
+class Environment:
+    """The whole environment of children, made once for all that have the same."""
+
+    def __new__(cls, variables: Sequence[tuple[str, str]]) -> Environment:
+        """Of equal names the last one wins. What no environment can hold is refused by `Processes.spawn`."""
 
 @final
 class Processes:
@@ -280,13 +292,15 @@ class Processes:
     def __new__(cls, queue: Queue, algorithm: str, spill_directory: str, memory_limit: int = 8388608) -> Processes:
         """A stream larger than `memory_limit` bytes spills to an unlinked file in `spill_directory` (created then)."""
 
-    def spawn(self, token: int, argv: Sequence[str], env: Sequence[tuple[str, str]], cwd: str) -> int:
+    def spawn(self, token: int, argv: Sequence[str], env: Environment, cwd: str) -> int:
         """Start a child; returns its pid, which is also its process group.
 
         A program without `/` is looked up on the PATH of `env`, or `/bin:/usr/bin` without one; one with `/` relative
-        to `cwd`. `env` is the whole environment; of equal names the last one wins. A token may be used again after its
-        `exit`. To be called from the main thread: on Linux a child dies with the thread that spawned it. Raises
-        `haz.errors.SpawnError`, `haz.errors.NonAbsoluteCwd`.
+        to `cwd`. A token may be used again after its `exit`. To be called from the main thread: on Linux a child dies
+        with the thread that spawned it. Raises `haz.errors.SpawnError`, `haz.errors.NonAbsoluteCwd`.
+
+        On Linux the child executes its program on its own while this returns. What keeps it from doing so (a directory
+        that it cannot enter, a `#!` line that leads nowhere) is told by its `exit`, with an error of kind `spawn`.
 
         Events: `("output", token, (1 | 2, bytes))` as bytes arrive; `("reaped", token, None)` when the leader ended
         while a pipe is still held open by a descendant; at last `("exit", token, Finished)`, when the leader has ended

@@ -22,7 +22,7 @@ from haz.observers.buffered import BufferedObserver
 from haz.observers.fanout import FanOut
 from haz.observers.live import LiveObserver
 from haz.observers.presenter import Presenter
-from haz.run_task import RunContext, child_environment, host_environment, now_ms, patterns_of
+from haz.run_task import Host, RunContext, child_environment, now_ms, patterns_of
 from haz.schedule import Schedule
 from haz.supervise import KILL
 from haz.tools import fingerprints
@@ -101,7 +101,7 @@ def examine(directory: str) -> Examination:
     """Check the workspace that `directory` is in, from the environment of this process."""
     from haz.checks import examine as examined  # noqa: PLC0415 - no run needs it
 
-    return examined(directory, host_environment())
+    return examined(directory, Host.of_this_process())
 
 
 def cache_directory(workspace: Workspace) -> str:
@@ -179,7 +179,7 @@ def run_context(
 ) -> RunContext:
     """Build the adapters of a run of the tasks of `graph`, and evaluate the tools that their keys name."""
     cache, algorithm = cache_directory(workspace), workspace.settings.hash
-    host = host_environment()
+    host = Host.of_this_process()
     patterns, input_specs, output_specs = patterns_of(graph.specs)
     remembered = formats.stat_cache(cache, algorithm) if options.stat_cache else None
     files = _core.Tree(queue, workspace.root, algorithm, patterns, stat_cache=remembered)
@@ -281,7 +281,7 @@ class CountedProcesses:
         self.adopt_orphans = processes.adopt_orphans
         self.kill_descendants = processes.kill_descendants
 
-    def spawn(self, token: int, argv: Sequence[str], env: Sequence[tuple[str, str]], cwd: str) -> int:
+    def spawn(self, token: int, argv: Sequence[str], env: _core.Environment, cwd: str) -> int:
         pid = self._processes.spawn(token, argv, env, cwd)
         self.spawned += 1
         return pid

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from haz._core import Finished, Inputs, PatternSet
+from haz._core import Environment, Finished, Inputs, PatternSet
 from haz.cache.manifest import Blob, Manifest
 from haz.cache.store import Hit, Miss
 
@@ -24,7 +24,7 @@ class Events(Protocol):
 class Processes(Protocol):
     """Children in process groups; see `_core.Processes`."""
 
-    def spawn(self, token: int, argv: Sequence[str], env: Sequence[tuple[str, str]], cwd: str) -> int: ...
+    def spawn(self, token: int, argv: Sequence[str], env: Environment, cwd: str) -> int: ...
     def signal(self, token: int, signum: int) -> bool: ...
     def end(self, token: int, signum: int) -> bool: ...
     def dismiss(self, token: int, signum: int) -> int: ...

@@ -40,6 +40,7 @@ from haz.errors import (
     ProcessError,
     RestoreError,
     RestoreFailed,
+    SpawnError,
     SpawnFailed,
     StoreError,
     StoreFailed,
@@ -65,6 +66,29 @@ if TYPE_CHECKING:
     Phase = Generator[None, tuple[str, Any], CompletedRecord]
 
 
+class Host(dict[str, str]):
+    """The invoking environment, which makes those of children. Values keep their bytes as surrogates (D12)."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self, variables: Mapping[str, str] = {}) -> None:
+        super().__init__(variables)
+        self._made: dict[tuple[object, ...], _core.Environment] = {}
+
+    @classmethod
+    def of_this_process(cls) -> Host:
+        # A plain dict: `os.environ` encodes and decodes at every look.
+        return cls(os.environ)
+
+    def of_child(self, spec: TaskSpec) -> _core.Environment:
+        env = spec.environment
+        declared = (env.from_host, env.override, env.passed)
+        made = self._made.get(declared)
+        if made is None:
+            made = self._made[declared] = _core.Environment(child_environment(spec, self))
+        return made
+
+
 class RunContext(Record):
     """What all tasks of one run share, read-only.
 
@@ -84,7 +108,7 @@ class RunContext(Record):
     processes: Processes
     store: Store
     observer: RunObserver
-    host: Mapping[str, str]
+    host: Host
     created_at: int
     policy: CachePolicy = "read-write"
     arguments: Mapping[TaskId, tuple[str, ...]] = {}
@@ -272,7 +296,7 @@ def run_fresh(ctx: RunContext, task: TaskId, token: int, lookup: TaskLookup, chi
     before = [] if ledger is None else ctx.files.survey_now(ctx.output_specs[task])
     started = time.monotonic()
     try:
-        ctx.processes.spawn(token, action_argv(ctx, spec), child_environment(spec, ctx.host), ctx.root + spec.root)
+        ctx.processes.spawn(token, action_argv(ctx, spec), ctx.host.of_child(spec), ctx.root + spec.root)
     except ProcessError as error:
         raise SpawnFailed(error) from error
     while True:
@@ -308,6 +332,8 @@ def _conclude(
     """Judge an attempt that has ended and keep what it made. Returns its record, and the mark of the stored entry."""
     if finished.error is not None:
         what, reason = finished.error
+        if what == "spawn":
+            raise SpawnFailed(SpawnError(action_argv(ctx, lookup.spec)[0], reason))
         if what == "wait":
             wait_error = WaitError(None, reason)
             raise WaitFailed(wait_error) from wait_error
@@ -467,12 +493,6 @@ def _drive(phase: Phase, events: Events) -> CompletedRecord:
 def now_ms() -> int:
     """Return the wall clock in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-def host_environment() -> Mapping[str, str]:
-    """Return the invoking environment; values keep their bytes as surrogates (D12)."""
-    # A plain dict: `os.environ` encodes and decodes at every look.
-    return dict(os.environ)
 
 
 def patterns_of(specs: Mapping[TaskId, TaskSpec]) -> tuple[PatternSet, dict[TaskId, int], dict[TaskId, int]]:

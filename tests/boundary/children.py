@@ -26,7 +26,7 @@ class Children:
         self.events: list[tuple[str, int, Any]] = []
 
     def spawn(self, token: int, *argv: str, env: list[tuple[str, str]] | None = None, cwd: str = "/") -> int:
-        return self.processes.spawn(token, argv, ENV if env is None else env, cwd)
+        return self.processes.spawn(token, argv, _core.Environment(ENV if env is None else env), cwd)
 
     def sh(self, token: int, script: str) -> int:
         return self.spawn(token, "/bin/sh", "-c", script)

@@ -166,7 +166,9 @@ def test_a_child_inherits_no_lock(here: Here, directory: str) -> None:
     here.locks.acquire(1, "a", exclusive=True)
     here.next()
     processes = _core.Processes(here.queue, "blake3", directory + "/spill")
-    pid = processes.spawn(7, ["/bin/sh", "-c", "echo ready; exec sleep 600"], [("PATH", os.environ["PATH"])], "/")
+    pid = processes.spawn(
+        7, ["/bin/sh", "-c", "echo ready; exec sleep 600"], _core.Environment([("PATH", os.environ["PATH"])]), "/"
+    )
     assert here.next()[0][0] == "output"
     assert {int(name) for name in os.listdir(f"/proc/{pid}/fd")} == {0, 1, 2}
     processes.signal(7, signal.SIGKILL)

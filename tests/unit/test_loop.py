@@ -25,7 +25,7 @@ from haz.model import (
     UpstreamCancelled,
     UpstreamErrored,
 )
-from haz.run_task import RunContext, patterns_of, run_task
+from haz.run_task import Host, RunContext, patterns_of, run_task
 from haz.schedule import Schedule
 from haz.supervise import DRAIN_SECONDS
 from tests.fakes import Clock, Diary, FakeEvents, FakeFiles, FakeInputs, FakeProcesses, FakeStore, file_row
@@ -73,7 +73,7 @@ class World:
             processes=self.processes,
             store=self.store,
             observer=self.diary,
-            host={},
+            host=Host(),
             created_at=1,
             **options,  # type: ignore[arg-type]
         )

@@ -14,6 +14,7 @@ use super::mark::Marks;
 #[cfg(target_os = "linux")]
 use super::orphans::Orphans;
 use super::poller::Class;
+use super::spawn::Launch;
 #[cfg(target_os = "linux")]
 use super::stragglers::{EVERYTHING, Stragglers};
 use super::{Shared, Sink, lock};
@@ -75,14 +76,23 @@ pub(super) struct Child {
     pidfd: Option<Arc<OwnedFd>>,
     pipes: [Option<File>; 2],
     captures: Option<[Capture; 2]>,
+    /// Why it may never have executed.
+    launch: Option<Arc<Launch>>,
     ended: bool,
     /// Its end is told when none of its processes lives any more.
     lingers: bool,
 }
 
 impl Child {
-    pub fn new(id: u64, token: u64, pid: libc::pid_t, pidfd: Option<Arc<OwnedFd>>, pipes: [File; 2]) -> Self {
-        Self { id, token, pid, pidfd, pipes: pipes.map(Some), captures: None, ended: false, lingers: false }
+    pub fn new(
+        id: u64,
+        token: u64,
+        pid: libc::pid_t,
+        pidfd: Option<Arc<OwnedFd>>,
+        pipes: [File; 2],
+        launch: Option<Arc<Launch>>,
+    ) -> Self {
+        Self { id, token, pid, pidfd, pipes: pipes.map(Some), captures: None, launch, ended: false, lingers: false }
     }
 
     pub fn id(&self) -> u64 {
@@ -346,12 +356,15 @@ impl Reactor {
     fn tell(&self, mut child: Child, end: io::Result<End>) {
         let Some(captures) = child.captures.take() else { return };
         let [(stdout, out_error), (stderr, err_error)] = captures.map(Capture::finish);
+        let refusal = child.launch.and_then(|launch| launch.refusal());
         let (code, signal, wait_error) = match end {
+            Ok(_) if refusal.is_some() => (None, None, None),
             Ok(End::Code(code)) => (Some(code), None, None),
             Ok(End::Signal(signal)) => (None, Some(signal), None),
             Err(error) => (None, None, Some(error.to_string())),
         };
-        let error = [("wait", wait_error), ("stdout", out_error), ("stderr", err_error)]
+        let refused = refusal.map(|refusal| refusal.reason);
+        let error = [("spawn", refused), ("wait", wait_error), ("stdout", out_error), ("stderr", err_error)]
             .into_iter()
             .find_map(|(what, reason)| reason.map(|reason| (what, reason)));
         self.reader.sink.exit(child.token, Captured { code, signal, stdout, stderr, error });

@@ -1,6 +1,8 @@
 //! Starting one child in a process group of its own.
 
 #[cfg(target_os = "linux")]
+mod bare;
+#[cfg(target_os = "linux")]
 mod linux;
 #[cfg(any(test, not(target_os = "linux")))]
 pub(super) mod portable;
@@ -10,15 +12,16 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::Spawner;
+pub(super) use linux::{Launch, Spawner};
 #[cfg(not(target_os = "linux"))]
-pub(super) use portable::Spawner;
+pub(super) use portable::{Launch, Spawner};
 
 use super::plan::Refusal;
 
-/// A child that runs.
+/// A child that runs, or is about to.
 pub(super) struct Started {
     /// Its process, and its group.
     pub pid: libc::pid_t,
@@ -26,6 +29,8 @@ pub(super) struct Started {
     pub pidfd: Option<OwnedFd>,
     /// Our ends of standard output and standard error; non-blocking.
     pub pipes: [File; 2],
+    /// What tells, once the child has ended, whether it never executed. `None` where that is known before.
+    pub launch: Option<Arc<Launch>>,
 }
 
 /// Two pipes: ours, non-blocking, and the child's. No descriptor is 0-2, none survives an exec.
