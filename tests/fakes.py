@@ -244,14 +244,17 @@ class FakeLocks:
         self.log.append(("acquire", name, exclusive))
         if self.broken:
             self.events.at(0, "locked", token, self.broken)
-            return
+            return False
         self.names[token] = name
         pid, until = self.held.pop(name, (None, 0.0))
-        if until is None or until > self.events.clock.now:
-            self.events.at(0, "waiting", token, pid)
+        if until is not None and until <= self.events.clock.now:
+            self.then(name)
+            return True
+        self.events.at(0, "waiting", token, pid)
         if until is not None:
             self.then(name)
-            self.events.at(max(0.0, until - self.events.clock.now), "locked", token)
+            self.events.at(until - self.events.clock.now, "locked", token)
+        return False
 
     def release(self, token):
         if token in self.names:

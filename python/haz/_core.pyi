@@ -224,11 +224,11 @@ class FileLocks:
     """
 
     def __new__(cls, queue: Queue, directory: str) -> FileLocks: ...
-    def acquire(self, token: int, name: str, exclusive: bool) -> None:
+    def acquire(self, token: int, name: str, exclusive: bool) -> bool:
         """Take the lock `name` for `token`, which must not be in use. Shared holders tolerate each other.
 
-        Events: `("waiting", token, pid | None)` first when it is not free, with a holder's pid where it is known; then
-        `("locked", token, None)`, or `("locked", token, text)` when it cannot be had: the directory cannot be written,
+        True when it is held now. Else events: `("waiting", token, pid | None)` when it is not free, with a holder's pid
+        where it is known; then `("locked", token, None)`, or `("locked", token, text)` when it cannot be had: the directory cannot be written,
         or the holder is a process that this one descends from, which waits for us.
         """
 
