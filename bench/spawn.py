@@ -14,7 +14,7 @@ from bench.pair import RUNS, Command, Run, show
 KINDS = (
     ("argv", "`command: [true]`", ["--no-cache"]),
     ("shell", "`shell: true`, as ninja does it", ["--no-cache"]),
-    ("distinct", "`command: [true, NAME]`, each result stored in an empty cache", []),
+    ("distinct", "`command: [true]` with a variable of its own, each result stored in an empty cache", []),
 )
 
 

@@ -145,9 +145,11 @@ def generate(root: str, projects: list[Project]) -> None:
 def nothing(root: str, tasks: int, kind: str) -> None:
     """Write tasks that do nothing and hang on nothing, a hundred to a project.
 
-    `kind` is `argv`, `shell`, or `distinct`: the first with another argument for each, so that no two share a key.
+    `kind` is `argv`, `shell`, or `distinct`: the first with a variable of its own for each, so that no two share a key.
     """
-    action = {"argv": 'command: ["true"]', "shell": 'shell: "true"', "distinct": 'command: ["true", "{}"]'}[kind]
+    action = 'shell: "true"' if kind == "shell" else 'command: ["true"]'
+    if kind == "distinct":
+        action += "\n    env: {{override: {{NAME: {}}}}}"
     _write(f"{root}/.haz/workspace.yml", "projects: [/projects/*]\n")
     names = [f"t{i:05}" for i in range(tasks)]
     for start in range(0, tasks, 100):

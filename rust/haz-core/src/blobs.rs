@@ -5,6 +5,7 @@ mod collect;
 mod restore;
 mod row;
 mod stage;
+mod streams;
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions};
