@@ -66,6 +66,10 @@ if TYPE_CHECKING:
     Phase = Generator[None, tuple[str, Any], CompletedRecord]
 
 
+NOT_LOOKED_UP = Miss(b"", "not looked up")
+SUCCESS = ExitStatus(0)
+
+
 class Host(dict[str, str]):
     """The invoking environment, which makes those of children. Values keep their bytes as surrogates (D12)."""
 
@@ -153,7 +157,7 @@ def cache_lookup_phase(
             raise tools
         if ctx.policy == "off":
             # Nobody will look for the result, and nobody will find it: a fifth of haz's own time for nothing.
-            return TaskLookup(spec, None, (), inputs, Miss(b"", "not looked up"))
+            return TaskLookup(spec, None, (), inputs, NOT_LOOKED_UP)
         parts = sections(
             spec,
             algorithm=ctx.algorithm,
@@ -339,7 +343,7 @@ def _conclude(
             raise WaitFailed(wait_error) from wait_error
         raise CapturedStreamReadFailed("stdout" if what == "stdout" else "stderr", reason)
 
-    status = ExitStatus(finished.code, finished.signal)
+    status = SUCCESS if finished.code == 0 else ExitStatus(finished.code, finished.signal)
     streams = StreamHashes(finished.stdout[0], finished.stderr[0])
     if lookup.spec.persistent:
         finished.close()
