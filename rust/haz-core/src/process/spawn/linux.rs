@@ -106,7 +106,6 @@ impl Spawner {
     }
 
     pub fn start(&mut self, plan: Arc<Plan>, mark: Option<u64>) -> Result<Started, Refusal> {
-        self.free_the_stack().map_err(|error| system_refusal("get a stack", &error))?;
         let Pipes { ours, theirs } = Pipes::new().map_err(|error| system_refusal("create pipes", &error))?;
         let launch = Arc::new(Launch {
             plan,
@@ -119,8 +118,10 @@ impl Spawner {
             shares_memory: AtomicU32::new(1),
         });
         let flags = libc::CLONE_VM | libc::CLONE_PIDFD | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
-        let flags = if self.suspended { flags | libc::CLONE_VFORK } else { flags };
         let mut pidfd: RawFd = -1;
+        // Last, so that the child before us has had time.
+        self.free_the_stack().map_err(|error| system_refusal("get a stack", &error))?;
+        let flags = if self.suspended { flags | libc::CLONE_VFORK } else { flags };
         let blocked = BlockedSignals::new();
         // SAFETY: the stack is ours and unused; it and the launch are kept until the child has left our memory. `child`
         // only makes system calls.

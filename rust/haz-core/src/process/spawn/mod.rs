@@ -10,7 +10,7 @@ pub(super) mod portable;
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::Arc;
 
@@ -50,7 +50,11 @@ impl Pipes {
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = io::pipe()?;
     let (read, write) = (above_stdio(read.into())?, above_stdio(write.into())?);
-    set_flag(read.as_raw_fd(), libc::F_GETFL, libc::F_SETFL, libc::O_NONBLOCK)?;
+    // A new pipe has no other flags.
+    // SAFETY: plain descriptor flags.
+    if unsafe { libc::fcntl(read.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
     Ok((read, write))
 }
 
@@ -66,17 +70,6 @@ pub(super) fn above_stdio(descriptor: OwnedFd) -> io::Result<OwnedFd> {
             copy => Ok(OwnedFd::from_raw_fd(copy)),
         }
     }
-}
-
-fn set_flag(descriptor: RawFd, get: i32, set: i32, flag: i32) -> io::Result<()> {
-    // SAFETY: plain descriptor flags.
-    unsafe {
-        let flags = libc::fcntl(descriptor, get);
-        if flags == -1 || libc::fcntl(descriptor, set, flags | flag) == -1 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
 }
 
 fn system_refusal(what: &str, error: &io::Error) -> Refusal {
