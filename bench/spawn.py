@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import tempfile
 
 from bench import tools, workspace
@@ -19,11 +18,17 @@ KINDS = (
 
 
 def without_cache(haz: Command, root: str) -> Command:
-    """Remove what the run before has stored, untimed."""
+    """Put aside what the run before has stored, untimed.
+
+    It is not removed: ext4 looks for a new inode among thousands that were just freed, and does not take one of them
+    for some seconds. That took longer than the tasks.
+    """
 
     def forget() -> None:
         haz.prepare()
-        shutil.rmtree(os.path.join(root, ".haz", "cache"), ignore_errors=True)
+        cache = os.path.join(root, ".haz", "cache")
+        if os.path.exists(cache):
+            os.rename(cache, tempfile.mkdtemp(prefix="old-", dir=root))
 
     return haz._replace(prepare=forget)
 
