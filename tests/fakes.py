@@ -57,11 +57,18 @@ class FakeEvents:
         return ready
 
 
+ENDS = {
+    "unreadable": ("stdout", "gone"),
+    "lost": ("wait", "no such child"),
+    "refused": ("spawn", "the interpreter of its #! line does not exist"),
+}
+
+
 class FakeProcesses:
     """Children that do what their first argument says.
 
     `ok`, `fail`, `exit:N`, `say:TEXT`, `sleep:SECONDS`, `polite` (ends on TERM with 0), `stubborn` (ends on KILL),
-    `clings` (leader ends on KILL, a stranger keeps the pipe), `missing` (cannot be started), `flaky:N` (fails N times),
+    `clings` (leader ends on KILL, a stranger keeps the pipe), `missing` (cannot be started), `refused` (nor this one, as is known later), `flaky:N` (fails N times),
     `unreadable` (its output cannot be read), `lost` (cannot be reaped), `untouchable` (runs as another user).
 
     `strays` says what is left behind: `polite` ends on TERM, `stubborn` on KILL, `untouchable` never.
@@ -93,8 +100,8 @@ class FakeProcesses:
             self._end(token, 0, value.encode())
         elif word == "sleep":
             self._end(token, 0, delay=float(value))
-        elif word in ("unreadable", "lost"):
-            finished = FakeFinished(("stdout", "gone") if word == "unreadable" else ("wait", "no such child"))
+        elif word in ENDS:
+            finished = FakeFinished(ENDS[word])
             self.events.at(0, "exit", token, finished)
         return 1000 + token
 
