@@ -4,11 +4,12 @@
 //! makes system calls, with arguments that were made ready before, and without `errno`, which is that of the thread that
 //! made it. All signals are blocked meanwhile: a handler of ours that ran in the child would act on our memory.
 //!
-//! Our thread goes on as soon as the child exists; what keeps the child from executing is known when it has ended. Only
-//! the next spawn waits until the stack is free, which the kernel tells by clearing a word (`CLONE_CHILD_CLEARTID`). So
-//! two spawns of one `Spawner` never overlap: a descriptor that is open for writing in this process can never be held
-//! open by one child while the next one executes that very file.
+//! Our thread goes on as soon as the child exists; what keeps the child from executing is known when it has ended. The
+//! next spawn waits until this child has closed what it inherited: a descriptor that is open for writing in this process
+//! can never be held open by one child while the next one executes that very file. Its stack is used again when the kernel
+//! says, by clearing a word (`CLONE_CHILD_CLEARTID`), that the child has left our memory.
 
+use std::collections::VecDeque;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -26,19 +27,27 @@ const STACK: usize = 128 << 10;
 const GUARD: usize = 64 << 10;
 /// How many signals the kernel knows; a set of them has a bit for each.
 const SIGNALS: usize = 64;
-/// How long the stack may be in use. A kernel that does not clear the word is told so once, and then we wait in it.
+/// Children that may be on their way at a time.
+const STACKS: usize = 4;
+/// How long a stack may be in use. Where the word is not cleared in time we wait in the kernel from then on.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What spawning needs again and again.
 pub(in super::super) struct Spawner {
     null: OwnedFd,
-    stack: Stack,
-    /// The child that may still be on the stack.
-    starting: Option<Arc<Launch>>,
+    /// The last one is the one used last. A child that has left needs its launch no longer.
+    stacks: VecDeque<(Stack, Arc<Launch>)>,
     /// Whether our thread is suspended until the child has executed.
     suspended: bool,
     patience: Duration,
 }
+
+/// It may hold what is open here.
+const STARTED: u32 = 1;
+/// It holds nothing that is open here.
+const CLOSED: u32 = 2;
+/// It has executed or ended, and our memory is no longer its own. The kernel writes this number.
+const LEFT: u32 = 0;
 
 #[derive(Clone, Copy)]
 enum Step {
@@ -59,8 +68,8 @@ pub(in super::super) struct Launch {
     mark: Option<u64>,
     /// The step that failed above the error number, or 0.
     failed: AtomicU64,
-    /// Cleared by the kernel when the child has executed or ended.
-    shares_memory: AtomicU32,
+    /// How far it is: `STARTED`, then `CLOSED`; then `LEFT`, by the kernel's hand.
+    progress: AtomicU32,
 }
 
 impl Launch {
@@ -79,10 +88,17 @@ impl Launch {
         })
     }
 
-    /// Wait until the child has executed or ended; whether it did in time.
-    fn has_left(&self, patience: Duration) -> bool {
+    fn has_left(&self) -> bool {
+        self.progress.load(Ordering::Acquire) == LEFT
+    }
+
+    /// Wait until it is further than that; whether it was in time.
+    fn is_past(&self, state: u32, patience: Duration) -> bool {
+        if self.progress.load(Ordering::Acquire) != state {
+            return true;
+        }
         let deadline = Instant::now() + patience;
-        while self.shares_memory.load(Ordering::Acquire) != 0 {
+        while self.progress.load(Ordering::Acquire) == state {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -93,7 +109,7 @@ impl Launch {
             };
             // SAFETY: a word that lives as long as `self`, and a valid limit. Whatever it answers, the word is looked at.
             unsafe {
-                libc::syscall(libc::SYS_futex, self.shares_memory.as_ptr(), libc::FUTEX_WAIT, 1, &raw const limit);
+                libc::syscall(libc::SYS_futex, self.progress.as_ptr(), libc::FUTEX_WAIT, state, &raw const limit);
             }
         }
         true
@@ -102,7 +118,7 @@ impl Launch {
 
 impl Spawner {
     pub fn new() -> io::Result<Self> {
-        Ok(Self { null: open_null()?, stack: Stack::new()?, starting: None, suspended: !IS_BARE, patience: PATIENCE })
+        Ok(Self { null: open_null()?, stacks: VecDeque::new(), suspended: !IS_BARE, patience: PATIENCE })
     }
 
     pub fn start(&mut self, plan: Arc<Plan>, mark: Option<u64>) -> Result<Started, Refusal> {
@@ -115,12 +131,12 @@ impl Spawner {
             descriptor_limit: descriptor_limit(),
             mark,
             failed: AtomicU64::new(0),
-            shares_memory: AtomicU32::new(1),
+            progress: AtomicU32::new(STARTED),
         });
         let flags = libc::CLONE_VM | libc::CLONE_PIDFD | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
         let mut pidfd: RawFd = -1;
-        // Last, so that the child before us has had time.
-        self.free_the_stack().map_err(|error| system_refusal("get a stack", &error))?;
+        // Last, so that the child before this one has had time.
+        let stack = self.free_stack().map_err(|error| system_refusal("get a stack", &error))?;
         let flags = if self.suspended { flags | libc::CLONE_VFORK } else { flags };
         let blocked = BlockedSignals::new();
         // SAFETY: the stack is ours and unused; it and the launch are kept until the child has left our memory. `child`
@@ -128,12 +144,12 @@ impl Spawner {
         let pid = unsafe {
             libc::clone(
                 child,
-                self.stack.top(),
+                stack.top(),
                 flags,
                 Arc::as_ptr(&launch).cast_mut().cast::<c_void>(),
                 &raw mut pidfd,
                 ptr::null_mut::<c_void>(),
-                launch.shares_memory.as_ptr(),
+                launch.progress.as_ptr(),
             )
         };
         let error = io::Error::last_os_error();
@@ -141,7 +157,7 @@ impl Spawner {
         if pid == -1 {
             return Err(system_refusal("create a process", &error));
         }
-        self.starting = Some(Arc::clone(&launch));
+        self.stacks.push_back((stack, Arc::clone(&launch)));
         // Both sides do it, so that there is a group for both from now on. It fails when the child was faster.
         // SAFETY: plain numbers.
         unsafe { libc::setpgid(pid, pid) };
@@ -150,29 +166,48 @@ impl Spawner {
         Ok(Started { pid, pidfd, pipes: ours, launch: Some(launch) })
     }
 
-    fn free_the_stack(&mut self) -> io::Result<()> {
-        let Some(launch) = self.starting.take() else { return Ok(()) };
-        if !self.suspended && !launch.has_left(self.patience) {
-            let used = std::mem::replace(&mut self.stack, Stack::new()?);
-            abandon(used, launch);
-            self.suspended = true;
+    /// A stack that nobody is on, when every child before has closed what it inherited.
+    fn free_stack(&mut self) -> io::Result<Stack> {
+        if self.suspended {
+            return self.stacks.pop_front().map_or_else(Stack::new, |(stack, _)| Ok(stack));
         }
-        Ok(())
+        let closed = self.stacks.back().is_none_or(|(_, last)| last.is_past(STARTED, self.patience));
+        let found = match self.stacks.pop_front() {
+            Some((stack, launch)) if launch.has_left() => return Ok(stack),
+            Some(found) if closed && self.stacks.len() + 1 < STACKS => {
+                self.stacks.push_front(found);
+                return Stack::new();
+            }
+            Some(found) => found,
+            None => return Stack::new(),
+        };
+        let (stack, launch) = found;
+        if closed && launch.is_past(CLOSED, self.patience) {
+            return Ok(stack);
+        }
+        self.suspended = true;
+        abandon(stack, launch);
+        self.abandon_used();
+        Stack::new()
+    }
+
+    fn abandon_used(&mut self) {
+        for (stack, launch) in self.stacks.drain(..) {
+            if !launch.has_left() {
+                abandon(stack, launch);
+            }
+        }
     }
 }
 
 impl Drop for Spawner {
     fn drop(&mut self) {
-        if let Some(launch) = self.starting.take()
-            && !self.suspended
-            && !launch.has_left(self.patience)
-        {
-            // It was killed, and hangs in the kernel.
-            if let Ok(other) = Stack::new() {
-                abandon(std::mem::replace(&mut self.stack, other), launch);
-            } else {
-                std::process::abort();
+        if !self.suspended {
+            // They were killed: who is still there hangs in the kernel.
+            for (_, launch) in &self.stacks {
+                let _ = launch.is_past(STARTED, self.patience) && launch.is_past(CLOSED, self.patience);
             }
+            self.abandon_used();
         }
     }
 }
@@ -227,6 +262,8 @@ unsafe fn run(launch: &Launch) -> (Step, c_int) {
                 bare!(SYS_close, descriptor);
             }
         }
+        launch.progress.store(CLOSED, Ordering::Release);
+        bare!(SYS_futex, launch.progress.as_ptr(), libc::FUTEX_WAKE, 1);
         must!(Directory, SYS_chdir, launch.plan.cwd.as_ptr());
         // The kernel's own structure is not larger than that of libc, and zero in it is the default too.
         let nothing = [0_u64; 32];
@@ -311,18 +348,20 @@ mod tests {
     #[test]
     fn a_kernel_that_never_says_that_the_stack_is_free_is_waited_in_from_then_on() {
         let mut spawner = Spawner::new().unwrap();
+        for word in ["1", "2", "3", "4", "5", "6"] {
+            assert_eq!(said(started(&mut spawner, word)).trim_end(), word);
+        }
+        assert!((1..=STACKS).contains(&spawner.stacks.len()));
         spawner.patience = Duration::from_millis(1);
-        let first = started(&mut spawner, "first");
-        let launch = Arc::clone(spawner.starting.as_ref().unwrap());
-        assert_eq!(said(first), "first\n");
-        assert!(launch.has_left(PATIENCE));
-        launch.shares_memory.store(1, Ordering::Release);
-        let before = spawner.stack.top();
-        let second = started(&mut spawner, "second");
-        assert!(spawner.suspended && spawner.stack.top() != before);
-        assert_eq!(said(second), "second\n");
-        let third = started(&mut spawner, "third");
-        assert_eq!(spawner.starting.as_ref().unwrap().shares_memory.load(Ordering::Acquire), 0, "it has executed");
-        assert_eq!(said(third), "third\n");
+        for (_, launch) in &spawner.stacks {
+            assert!(launch.is_past(CLOSED, PATIENCE));
+            launch.progress.store(STARTED, Ordering::Release);
+        }
+        for word in ["7", "8"] {
+            let child = started(&mut spawner, word);
+            assert!(spawner.suspended && spawner.stacks.len() == 1);
+            assert!(spawner.stacks[0].1.has_left(), "it has executed");
+            assert_eq!(said(child).trim_end(), word);
+        }
     }
 }
