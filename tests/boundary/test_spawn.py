@@ -230,6 +230,24 @@ def test_many_children_started_at_once_each_run_their_own_command(children: Chil
         assert children.output(token) == b"%d\n" % token
 
 
+def test_a_program_that_was_just_written_is_not_held_open_by_a_child_that_is_starting(
+    children: Children, tmp_path: Path
+) -> None:
+    """Else executing it fails: text file busy."""
+    code = Path("/bin/true").read_bytes()
+    for token in range(1, 201, 2):
+        program = tmp_path / f"program{token}"
+        with program.open("wb") as file:
+            file.write(code)
+            program.chmod(0o755)
+            file.flush()
+            children.spawn(token, "/bin/true")
+        children.spawn(token + 1, str(program))
+    for token in range(1, 201):
+        finished = children.finished(token)
+        assert (finished.code, finished.error) == (0, None)
+
+
 def test_a_child_can_be_ended_at_once_whether_it_has_executed_or_not(children: Children) -> None:
     for token in range(1, 51):
         children.spawn(token, "/bin/sleep", "1000")
