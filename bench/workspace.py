@@ -143,13 +143,18 @@ def generate(root: str, projects: list[Project]) -> None:
 
 
 def nothing(root: str, tasks: int, kind: str) -> None:
-    """Write tasks that do nothing and hang on nothing, a hundred to a project; `kind` is `argv` or `shell`."""
-    action = 'command: ["true"]' if kind == "argv" else 'shell: "true"'
+    """Write tasks that do nothing and hang on nothing, a hundred to a project.
+
+    `kind` is `argv`, `shell`, or `distinct`: the first with a variable of its own for each, so that no two share a key.
+    """
+    action = 'shell: "true"' if kind == "shell" else 'command: ["true"]'
+    if kind == "distinct":
+        action += "\n    env: {{override: {{NAME: {}}}}}"
     _write(f"{root}/.haz/workspace.yml", "projects: [/projects/*]\n")
     names = [f"t{i:05}" for i in range(tasks)]
     for start in range(0, tasks, 100):
         project = name_of(start // 100)
-        body = "".join(f"  {name}:\n    {action}\n" for name in names[start : start + 100])
+        body = "".join(f"  {name}:\n    {action.format(name)}\n" for name in names[start : start + 100])
         _write(f"{root}/projects/{project}/haz.yml", f"name: {project}\ntasks:\n{body}")
     # The outputs never come to be, so that every one is out of date each time.
     edges = "".join(f"build {name}: nothing\n" for name in names)

@@ -59,13 +59,20 @@ class FakeEvents:
         return ready
 
 
+ENDS = {
+    "unreadable": ("stdout", "gone"),
+    "lost": ("wait", "no such child"),
+    "refused": ("spawn", "the interpreter of its #! line does not exist"),
+}
+
+
 class FakeProcesses:
     """Children that do what their first argument says.
 
     `ok`, `fail`, `exit:N`, `say:TEXT`, `sleep:SECONDS`, `polite` (ends on TERM with 0), `stubborn` (ends on KILL),
-    `clings` (leader ends on KILL, a stranger keeps the pipe), `missing` (cannot be started), `flaky:N` (fails N times),
-    `lingers:SECONDS` (leader ends after a second, its output later), `unreadable` (its output cannot be read), `lost`
-    (cannot be reaped), `untouchable` (runs as another user).
+    `clings` (leader ends on KILL, a stranger keeps the pipe), `missing` (cannot be started), `refused` (nor this one,
+    as is known later), `flaky:N` (fails N times), `lingers:SECONDS` (leader ends after a second, its output later),
+    `unreadable` (its output cannot be read), `lost` (cannot be reaped), `untouchable` (runs as another user).
 
     `strays` says what is left behind: `polite` ends on TERM, `stubborn` on KILL, `untouchable` never.
     """
@@ -99,8 +106,8 @@ class FakeProcesses:
         elif word == "lingers":
             self.events.at(1, "reaped", token)
             self._end(token, 0, delay=float(value))
-        elif word in ("unreadable", "lost"):
-            finished = FakeFinished(("stdout", "gone") if word == "unreadable" else ("wait", "no such child"))
+        elif word in ENDS:
+            finished = FakeFinished(ENDS[word])
             self.events.at(0, "exit", token, finished)
         return 1000 + token
 
@@ -263,14 +270,17 @@ class FakeLocks:
         self.log.append(("acquire", name, exclusive))
         if self.broken:
             self.events.at(0, "locked", token, self.broken)
-            return
+            return False
         self.names[token] = name
         pid, until = self.held.pop(name, (None, 0.0))
-        if until is None or until > self.events.clock.now:
-            self.events.at(0, "waiting", token, pid)
+        if until is not None and until <= self.events.clock.now:
+            self.then(name)
+            return True
+        self.events.at(0, "waiting", token, pid)
         if until is not None:
             self.then(name)
-            self.events.at(max(0.0, until - self.events.clock.now), "locked", token)
+            self.events.at(until - self.events.clock.now, "locked", token)
+        return False
 
     def release(self, token):
         if token in self.names:

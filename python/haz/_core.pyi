@@ -17,6 +17,7 @@ from haz.errors import FileSystemError
 __all__ = [
     "Blobs",
     "Checkpoint",
+    "Environment",
     "FileLocks",
     "Finished",
     "Inputs",
@@ -281,11 +282,11 @@ class FileLocks:
     """
 
     def __new__(cls, queue: Queue, directory: str) -> FileLocks: ...
-    def acquire(self, token: int, name: str, exclusive: bool) -> None:
+    def acquire(self, token: int, name: str, exclusive: bool) -> bool:
         """Take the lock `name` for `token`, which must not be in use. Shared holders tolerate each other.
 
-        Events: `("waiting", token, pid | None)` first when it is not free, with a holder's pid where it is known; then
-        `("locked", token, None)`, or `("locked", token, text)` when it cannot be had: the directory cannot be written,
+        True when it is held now. Else events: `("waiting", token, pid | None)` when it is not free, with a holder's pid
+        where it is known; then `("locked", token, None)`, or `("locked", token, text)` when it cannot be had: the directory cannot be written,
         or the holder is a process that this one descends from, which waits for us.
         """
 
@@ -322,9 +323,20 @@ class Finished:
     def stderr(self) -> tuple[bytes, int]: ...
     @property
     def error(self) -> tuple[str, str] | None:
-        """`("stdout" | "stderr" | "wait", reason)` when capturing or reaping failed."""
+        """`(kind, reason)` when something went wrong.
+
+        `spawn`: it never executed, and there is neither code nor signal; `wait`: reaping failed; `stdout`, `stderr`:
+        capturing failed.
+        """
 
     def close(self) -> None: ...
+
+@final
+class Environment:
+    """The whole environment of children, made once for all that have the same."""
+
+    def __new__(cls, variables: Sequence[tuple[str, str]]) -> Environment:
+        """Of equal names the last one wins. What no environment can hold is refused by `Processes.spawn`."""
 
 @final
 class Processes:
@@ -342,7 +354,7 @@ class Processes:
         self,
         token: int,
         argv: Sequence[str],
-        env: Sequence[tuple[str, str]],
+        env: Environment,
         cwd: str,
         secrets: Sequence[str] = ...,
     ) -> int:
@@ -352,9 +364,11 @@ class Processes:
         digests, captured bytes. Bytes that may be the beginning of one wait for what follows.
 
         A program without `/` is looked up on the PATH of `env`, or `/bin:/usr/bin` without one; one with `/` relative
-        to `cwd`. `env` is the whole environment; of equal names the last one wins. A token may be used again after its
-        `exit`. To be called from the main thread: on Linux a child dies with the thread that spawned it. Raises
-        `haz.errors.SpawnError`, `haz.errors.NonAbsoluteCwd`.
+        to `cwd`. A token may be used again after its `exit`. To be called from the main thread: on Linux a child dies
+        with the thread that spawned it. Raises `haz.errors.SpawnError`, `haz.errors.NonAbsoluteCwd`.
+
+        On Linux the child executes its program on its own while this returns. What keeps it from doing so (a directory
+        that it cannot enter, a `#!` line that leads nowhere) is told by its `exit`, with an error of kind `spawn`.
 
         Events: `("output", token, (1 | 2, bytes))` as bytes arrive; `("reaped", token, None)` when the leader ended
         while a pipe is still held open by a descendant; at last `("exit", token, Finished)`, when the leader has ended

@@ -82,6 +82,5 @@ class Record(metaclass=RecordType):
     def replace(self, **changes: Any) -> Self:
         """Return a copy in which the named fields have other values."""
         cls = type(self)
-        for field in cls._fields:
-            changes.setdefault(field, getattr(self, field))
-        return cls(**changes)
+        values = [changes.pop(field) if field in changes else getattr(self, field) for field in cls._fields]
+        return cls(*values, **changes)

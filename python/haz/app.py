@@ -25,7 +25,14 @@ from haz.observers.live import LiveObserver
 from haz.outcome import RunGraphOutcome
 from haz.recall import Recall
 from haz.redaction import too_short
-from haz.run_task import RunContext, child_environment, host_environment, now_ms, pattern_lists, patterns_of
+from haz.run_task import (
+    Host,
+    RunContext,
+    child_environment,
+    now_ms,
+    pattern_lists,
+    patterns_of,
+)
 from haz.schedule import Schedule
 from haz.supervise import KILL
 from haz.tools import fingerprints
@@ -118,7 +125,7 @@ def examine(directory: str) -> Examination:
     """Check the workspace that `directory` is in, from the environment of this process."""
     from haz.checks import examine as examined  # noqa: PLC0415 - no run needs it
 
-    return examined(directory, host_environment())
+    return examined(directory, Host.of_this_process())
 
 
 def cache_directory(workspace: Workspace) -> str:
@@ -189,7 +196,7 @@ def tell_unchanged(
 
     argued = frozenset(options.arguments_for) if options.arguments else frozenset()
     wanted = [task for task in graph.nodes if task not in argued]
-    found = recall.unchanged(wanted, host_environment(), blobs)
+    found = recall.unchanged(wanted, Host.of_this_process(), blobs)
     silent: list[CompletedRecord] = []
     for task, (record, content) in found.items():
         if content is None:
@@ -305,7 +312,7 @@ def run_context(
     """
     settings = workspace.settings
     cache, algorithm = cache_directory(workspace), settings.hash
-    host = host_environment()
+    host = Host.of_this_process()
     patterns, input_specs, output_specs = patterns_of(specs)
     remembered = formats.stat_cache(cache, algorithm) if options.stat_cache else None
     files = _core.Tree(queue, workspace.root, algorithm, patterns, stat_cache=remembered)
@@ -464,7 +471,7 @@ class CountedProcesses:
         self,
         token: int,
         argv: Sequence[str],
-        env: Sequence[tuple[str, str]],
+        env: _core.Environment,
         cwd: str,
         secrets: Sequence[str] = (),
     ) -> int:

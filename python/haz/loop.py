@@ -130,9 +130,8 @@ class Loop:
             due = self._due()
             timeout = None if due is None else max(0.0, due - self._clock())
             events = self._events.wait(timeout)
-            if self._neighbours is not None and self._neighbours.look():
-                # Before the events: a hit or a lock that they bring may be due to what the other process has written.
-                self._epoch += 1
+            # Before the events: a hit or a lock that they bring may be due to what another process has written.
+            self._look()
             for kind, token, payload in events:
                 self._dispatch(kind, token, payload)
             if due is not None:
@@ -290,8 +289,13 @@ class Loop:
         A server takes no lock: who waited for one would wait for the end of the other run.
         """
         spec = self._ctx.specs[task]
-        if self._neighbours is not None and not spec.persistent and self._neighbours.acquire(spec):
-            return
+        if self._neighbours is not None and not spec.persistent:
+            if not self._neighbours.acquire(spec):
+                return
+            self._look()
+            if self._neighbours.is_outdated(task):
+                self._perform(self._schedule.look_again(task))
+                return
         token = self._next_token()
         child = Supervision(self._clock(), spec.timeout, self._grace)
         earlier = self._attempts.get(task, ())
@@ -334,6 +338,11 @@ class Loop:
                 self._perform(self._schedule.look_again(task))
             else:
                 self._spawn(task)
+
+    def _look(self) -> None:
+        """Find out whether other processes have changed files: then nothing holds any more that was read before."""
+        if self._neighbours is not None and self._neighbours.look():
+            self._epoch += 1
 
     def _release(self, task: TaskId) -> None:
         if self._neighbours is not None:

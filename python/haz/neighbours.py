@@ -54,17 +54,19 @@ class Neighbours:
         self._asked[task] = self._foreign
 
     def acquire(self, spec: TaskSpec) -> bool:
-        """Ask for the next lock of a task; False when it has them all."""
+        """Ask for the locks of a task that it has not; False when there is one that has to be waited for."""
         tokens = self._tokens.setdefault(spec.id, [])
-        names = lock_names(spec)
-        if len(tokens) == len(names):
-            return False
-        token = self._next_token()
-        name, exclusive = names[len(tokens)]
-        tokens.append(token)
-        self._pending[token] = spec.id
-        self._locks.acquire(token, name, exclusive)
+        for name, exclusive in lock_names(spec)[len(tokens) :]:
+            token = self._next_token()
+            tokens.append(token)
+            if not self._locks.acquire(token, name, exclusive):
+                self._pending[token] = spec.id
+                return False
         return True
+
+    def is_outdated(self, task: TaskId) -> bool:
+        """Whether another process has changed files since the inputs of a task were asked for."""
+        return self._asked[task] != self._foreign
 
     def waits(self, token: int, pid: int | None) -> TaskId | None:
         """Note a `waiting` event. Returns the task that has to wait, if it still wants the lock."""
@@ -87,7 +89,7 @@ class Neighbours:
         # Who had to wait reads everything anew: a holder that was killed has noted nothing, and may have written.
         waited = task in self._away
         self._away.discard(task)
-        return task, waited or self._asked[task] != self._foreign
+        return task, waited or self.is_outdated(task)
 
     @property
     def busy(self) -> bool:

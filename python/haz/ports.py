@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from haz._core import Finished, Inputs, PatternSet
+from haz._core import Environment, Finished, Inputs, PatternSet
 from haz.cache.manifest import Blob, Manifest
 from haz.cache.store import Hit, Miss
 
@@ -28,7 +28,7 @@ class Processes(Protocol):
         self,
         token: int,
         argv: Sequence[str],
-        env: Sequence[tuple[str, str]],
+        env: Environment,
         cwd: str,
         secrets: Sequence[str] = (),
     ) -> int: ...
@@ -52,7 +52,7 @@ class Files(Protocol):
 class Locks(Protocol):
     """Locks between processes; see `_core.FileLocks`."""
 
-    def acquire(self, token: int, name: str, exclusive: bool) -> None: ...
+    def acquire(self, token: int, name: str, exclusive: bool) -> bool: ...
     def release(self, token: int) -> None: ...
     def note(self) -> None: ...
     def changed(self) -> bool: ...

@@ -40,6 +40,7 @@ from haz.errors import (
     ProcessError,
     RestoreError,
     RestoreFailed,
+    SpawnError,
     SpawnFailed,
     StoreError,
     StoreFailed,
@@ -80,6 +81,31 @@ OTHER_RESULT = (
     "another run had stored a different result for the same inputs ({}): the task is not deterministic, or reads more "
     "than it declares"
 )
+NOT_LOOKED_UP = Miss(b"", "not looked up")
+SUCCESS = ExitStatus(0)
+
+
+class Host(dict[str, str]):
+    """The invoking environment, which makes those of children. Values keep their bytes as surrogates (D12)."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self, variables: Mapping[str, str] = {}) -> None:
+        super().__init__(variables)
+        self._made: dict[tuple[object, ...], _core.Environment] = {}
+
+    @classmethod
+    def of_this_process(cls) -> Host:
+        # A plain dict: `os.environ` encodes and decodes at every look.
+        return cls(os.environ)
+
+    def of_child(self, spec: TaskSpec) -> _core.Environment:
+        env = spec.environment
+        declared = (env.from_host, env.override, env.passed, env.secret)
+        made = self._made.get(declared)
+        if made is None:
+            made = self._made[declared] = _core.Environment(child_environment(spec, self))
+        return made
 
 
 class RunContext(Record):
@@ -102,7 +128,7 @@ class RunContext(Record):
     processes: Processes
     store: Store
     observer: RunObserver
-    host: Mapping[str, str]
+    host: Host
     created_at: int
     policy: CachePolicy = "read-write"
     arguments: Mapping[TaskId, tuple[str, ...]] = {}
@@ -155,7 +181,7 @@ def cache_lookup_phase(
             raise tools
         if ctx.policy == "off":
             # Nobody will look for the result, and nobody will find it: a fifth of haz's own time for nothing.
-            return TaskLookup(spec, None, (), inputs, Miss(b"", "not looked up"))
+            return TaskLookup(spec, None, (), inputs, NOT_LOOKED_UP)
         parts = sections(
             spec,
             algorithm=ctx.algorithm,
@@ -321,7 +347,7 @@ def run_fresh(
         ctx.processes.spawn(
             token,
             action_argv(ctx, spec),
-            child_environment(spec, ctx.host),
+            ctx.host.of_child(spec),
             ctx.root + spec.root,
             hidden_texts(spec.environment.secret, ctx.host),
         )
@@ -361,12 +387,14 @@ def _conclude(
     """Judge an attempt that has ended and keep what it made. Returns its record, and the mark of the stored entry."""
     if finished.error is not None:
         what, reason = finished.error
+        if what == "spawn":
+            raise SpawnFailed(SpawnError(action_argv(ctx, lookup.spec)[0], reason))
         if what == "wait":
             wait_error = WaitError(None, reason)
             raise WaitFailed(wait_error) from wait_error
         raise CapturedStreamReadFailed("stdout" if what == "stdout" else "stderr", reason)
 
-    status = ExitStatus(finished.code, finished.signal)
+    status = SUCCESS if finished.code == 0 else ExitStatus(finished.code, finished.signal)
     streams = StreamHashes(finished.stdout[0], finished.stderr[0])
     if lookup.spec.persistent:
         finished.close()
@@ -563,12 +591,6 @@ def _drive(phase: Phase, events: Events) -> CompletedRecord:
 def now_ms() -> int:
     """Return the wall clock in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-def host_environment() -> Mapping[str, str]:
-    """Return the invoking environment; values keep their bytes as surrogates (D12)."""
-    # A plain dict: `os.environ` encodes and decodes at every look.
-    return dict(os.environ)
 
 
 def patterns_of(specs: Mapping[TaskId, TaskSpec]) -> tuple[PatternSet, dict[TaskId, int], dict[TaskId, int]]:

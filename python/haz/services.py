@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from haz.errors import ProcessError
-from haz.run_task import child_environment
+from haz.errors import ProcessError, SpawnError
 from haz.supervise import KILL
 
 TYPE_CHECKING = False
@@ -96,6 +95,9 @@ class Services:
             wait = self._waits.get(owner)
             if wait is not None and payload.code == 0:
                 self._up(owner)
+            elif wait is not None and payload.error is not None and payload.error[0] == "spawn":
+                assert wait.ready.command is not None
+                self._give_up(owner, f"not ready: {SpawnError(wait.ready.command[0], payload.error[1])}")
             elif wait is not None:
                 wait.next = self._clock() + ASK_EVERY
             payload.close()
@@ -110,7 +112,7 @@ class Services:
                 wait.next = now + CONNECT_EVERY
         elif wait.ready.command is not None:
             probe = self._next_token()
-            env, cwd = child_environment(wait.spec, self._ctx.host), self._ctx.root + wait.spec.root
+            env, cwd = self._ctx.host.of_child(wait.spec), self._ctx.root + wait.spec.root
             try:
                 self._ctx.processes.spawn(probe, wait.ready.command, env, cwd)
             except ProcessError as error:

@@ -6,7 +6,7 @@ import os
 
 from haz import _core
 from haz.cache.key import frame
-from haz.errors import BuildKeyError, FileSystemError, ProcessError
+from haz.errors import BuildKeyError, FileSystemError, ProcessError, SpawnError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _run(commands: dict[Evaluation, bytes | ToolFailed], root: str, algorithm: s
             argv, environment = evaluation
             token = len(commands) - len(waiting)
             try:
-                processes.spawn(token, argv, environment, root)
+                processes.spawn(token, argv, _core.Environment(environment), root)
             except ProcessError as error:
                 commands[evaluation] = ToolFailed(" ".join(argv), str(error))
                 continue
@@ -149,6 +149,8 @@ def _run(commands: dict[Evaluation, bytes | ToolFailed], root: str, algorithm: s
 
 
 def _answer(label: str, finished: Any, algorithm: str) -> bytes | ToolFailed:
+    if finished.error is not None and finished.error[0] == "spawn":
+        return ToolFailed(label, str(SpawnError(label, finished.error[1])))
     if finished.error is not None:
         return ToolFailed(label, f"{finished.error[0]}: {finished.error[1]}")
     if finished.code != 0:

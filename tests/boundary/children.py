@@ -33,7 +33,7 @@ class Children:
         cwd: str = "/",
         secrets: tuple[str, ...] = (),
     ) -> int:
-        return self.processes.spawn(token, argv, ENV if env is None else env, cwd, secrets)
+        return self.processes.spawn(token, argv, _core.Environment(ENV if env is None else env), cwd, secrets)
 
     def sh(self, token: int, script: str) -> int:
         return self.spawn(token, "/bin/sh", "-c", script)

@@ -31,8 +31,8 @@ for line in sys.stdin:
         locks.release(1)
         print("released", flush=True)
     else:
-        locks.acquire(1, names[0], word == "exclusive")
-        for kind, token, payload in queue.wait():
+        held = locks.acquire(1, names[0], word == "exclusive")
+        for kind, token, payload in [("locked", 1, None)] if held else queue.wait():
             print(kind, payload, flush=True)
 """
 
@@ -92,8 +92,8 @@ def here(directory: str) -> Here:
 
 
 def test_a_free_lock_is_taken_at_once(here: Here) -> None:
-    here.locks.acquire(5, "task.p.a", exclusive=True)
-    assert here.next() == [("locked", 5, None)]
+    assert here.locks.acquire(5, "task.p.a", exclusive=True)
+    assert here.queue.wait(0) == []
 
 
 def test_nothing_is_written_before_the_first_lock_and_git_ignores_it(here: Here, tmp_path: Path) -> None:
@@ -124,10 +124,9 @@ def test_the_death_of_the_holder_frees_the_lock(here: Here, other: Other, number
 def test_shared_holders_tolerate_each_other_and_no_exclusive_one(here: Here, other: Other) -> None:
     """MUTEX-003, MUTEX-004."""
     assert other.does("shared m") == "locked None"
-    here.locks.acquire(1, "m", exclusive=False)
-    here.locks.acquire(2, "m", exclusive=False)
-    assert here.next(2) == [("locked", 1, None), ("locked", 2, None)]
-    here.locks.acquire(3, "m", exclusive=True)
+    assert here.locks.acquire(1, "m", exclusive=False)
+    assert here.locks.acquire(2, "m", exclusive=False)
+    assert not here.locks.acquire(3, "m", exclusive=True)
     assert [event[:2] for event in here.next()] == [("waiting", 3)]
     here.locks.release(1)
     other.does("release")
@@ -154,7 +153,7 @@ def test_a_wait_does_not_keep_the_process_from_ending(other: Other, directory: s
     other.does("exclusive a")
     script = (
         "import sys\nfrom haz import _core\nq = _core.Queue()\nlocks = _core.FileLocks(q, sys.argv[1])\n"
-        "locks.acquire(1, 'a', True)\nprint(q.wait()[0][0])\nlocks.release(1)\n"
+        "assert not locks.acquire(1, 'a', True)\nprint(q.wait()[0][0])\nlocks.release(1)\n"
     )
     done = subprocess.run(
         [PYTHON, "-c", script, directory], capture_output=True, text=True, timeout=DEADLINE, check=True
@@ -163,10 +162,11 @@ def test_a_wait_does_not_keep_the_process_from_ending(other: Other, directory: s
 
 
 def test_a_child_inherits_no_lock(here: Here, directory: str) -> None:
-    here.locks.acquire(1, "a", exclusive=True)
-    here.next()
+    assert here.locks.acquire(1, "a", exclusive=True)
     processes = _core.Processes(here.queue, "blake3", directory + "/spill")
-    pid = processes.spawn(7, ["/bin/sh", "-c", "echo ready; exec sleep 600"], [("PATH", os.environ["PATH"])], "/")
+    pid = processes.spawn(
+        7, ["/bin/sh", "-c", "echo ready; exec sleep 600"], _core.Environment([("PATH", os.environ["PATH"])]), "/"
+    )
     assert here.next()[0][0] == "output"
     assert {int(name) for name in os.listdir(f"/proc/{pid}/fd")} == {0, 1, 2}
     processes.signal(7, signal.SIGKILL)
@@ -174,8 +174,7 @@ def test_a_child_inherits_no_lock(here: Here, directory: str) -> None:
 
 def test_a_lock_that_an_ancestor_holds_is_refused(here: Here, directory: str) -> None:
     """A haz inside a task must not wait for the haz that waits for the task."""
-    here.locks.acquire(1, "a", exclusive=True)
-    here.next()
+    assert here.locks.acquire(1, "a", exclusive=True)
     inner = Other(directory)
     answer = inner.does("exclusive a")
     inner.kill()

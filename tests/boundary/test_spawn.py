@@ -146,10 +146,22 @@ def test_without_a_path_the_system_directories_are_searched(children: Children) 
 
 
 def refusal(children: Children, *argv: str, env: list[tuple[str, str]] = ENV, cwd: str = "/") -> str:
-    with pytest.raises(SpawnError) as caught:
+    """Why a program cannot be started, whether that is known at once or when its child has ended."""
+    children.events.clear()
+    known = None
+    try:
         children.spawn(1, *argv, env=env, cwd=cwd)
-    assert caught.value.program == (argv[0] if argv else "")
-    return caught.value.reason
+    except SpawnError as error:
+        known = error
+    if known is not None:
+        assert known.program == (argv[0] if argv else "")
+        return known.reason
+    finished = children.finished(1)
+    assert (finished.code, finished.signal) == (None, None)
+    assert finished.error is not None
+    kind, reason = finished.error
+    assert kind == "spawn"
+    return reason
 
 
 def test_a_program_that_is_not_found_is_refused(children: Children, tmp_path: Path) -> None:
@@ -208,6 +220,48 @@ def test_a_refused_spawn_leaves_nothing_behind(children: Children, tmp_path: Pat
         os.waitpid(-1, os.WNOHANG)
     assert not children.processes.signal(1, signal.SIGTERM)
     assert children.queue.wait(0) == []
+
+
+def test_many_children_started_at_once_each_run_their_own_command(children: Children) -> None:
+    for token in range(1, 201):
+        children.spawn(token, "/bin/echo", str(token))
+    for token in range(1, 201):
+        assert children.finished(token).code == 0
+        assert children.output(token) == b"%d\n" % token
+
+
+def test_a_program_that_was_just_written_is_not_held_open_by_a_child_that_is_starting(
+    children: Children, tmp_path: Path
+) -> None:
+    """Else executing it fails: text file busy."""
+    code = Path("/bin/true").read_bytes()
+    for token in range(1, 201, 2):
+        program = tmp_path / f"program{token}"
+        with program.open("wb") as file:
+            file.write(code)
+            program.chmod(0o755)
+            file.flush()
+            children.spawn(token, "/bin/true")
+        children.spawn(token + 1, str(program))
+    for token in range(1, 201):
+        finished = children.finished(token)
+        assert (finished.code, finished.error) == (0, None)
+
+
+def test_a_child_can_be_ended_at_once_whether_it_has_executed_or_not(children: Children) -> None:
+    for token in range(1, 51):
+        children.spawn(token, "/bin/sleep", "1000")
+        number = (signal.SIGTERM, signal.SIGKILL, signal.SIGQUIT)[token % 3]
+        assert children.processes.end(token, number)
+        assert children.finished(token).signal == number
+
+
+def test_the_children_that_are_just_starting_are_descendants(children: Children) -> None:
+    pids = {children.spawn(token, "/bin/sleep", "1000") for token in range(1, 21)}
+    assert set(children.processes.descendants()) == pids
+    assert children.processes.kill_descendants(signal.SIGKILL) == 20
+    for token in range(1, 21):
+        assert children.finished(token).signal == signal.SIGKILL
 
 
 def test_a_token_in_use_is_refused_and_free_again_after_the_exit(children: Children) -> None:

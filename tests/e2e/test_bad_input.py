@@ -69,6 +69,16 @@ def test_a_program_that_does_not_exist_says_so(space: Space) -> None:
     assert f"help: lib:t ({space.root}/lib/haz.yml:3:3): correct the program's name, or install it" in done.err
 
 
+def test_a_program_that_the_system_refuses_says_so(space: Space) -> None:
+    """O17."""
+    space.write("lib/broken", "#!/no/such/interpreter\n").chmod(0o755)
+    space.project("lib", "t: {command: [./broken]}")
+    done = space.run("lib:t")
+    assert done.code == 1
+    assert '[lib:t] ✗ error: cannot start "./broken": the interpreter of its #! line does not exist\n' in done.err
+    assert f"help: lib:t ({space.root}/lib/haz.yml:3:3): correct the program's name, or install it" in done.err
+
+
 def test_a_declared_output_that_was_not_produced_is_named(space: Space) -> None:
     """03 §3.4: the task ran, and did not keep its word."""
     space.project("lib", "t: {command: [echo, ran], outputs: [never.txt]}")

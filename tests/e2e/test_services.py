@@ -115,9 +115,11 @@ def test_without_a_sign_it_is_ready_at_once(space: Space) -> None:
         ("{command: ['false'], timeout: 0.2}", "not ready after 0.2s"),
         ("{command: [sh, -c, 'sleep 300'], timeout: 0.2}", "not ready after 0.2s"),
         ("{command: [no-such-program]}", 'not ready: cannot start "no-such-program"'),
+        ("{command: [./broken]}", 'not ready: cannot start "./broken": the interpreter of its #! line'),
     ],
 )
 def test_only_its_waiters_fail_when_it_never_gets_ready(space: Space, ready: str, why: str) -> None:
+    space.write("lib/broken", "#!/no/such/interpreter\n").chmod(0o755)
     space.project(
         "lib",
         f"""

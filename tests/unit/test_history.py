@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 from haz import app
 from haz.errors import FileSystemError, SpawnError, SpawnFailed
 from haz.history import files, log
+from haz.history.records import end_value, run_value
 from haz.model import (
     Command,
     CompletedRecord,
+    ExitStatus,
     Retries,
     SkipRecord,
     StreamHashes,
@@ -225,3 +228,12 @@ def test_flaky_tasks_are_named() -> None:
     failed = passed.replace(state="failed")
     steady = CompletedRecord(B, "fresh_run", "succeeded", None, STREAMS, attempts=attempts[1:], max_attempts=3)
     assert Presenter(colour=False).flaky([passed, failed, steady]) == "flaky: lib:a passed on attempt 2 of 3\n"
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+@pytest.mark.parametrize("miss", ["no entry", None])
+def test_the_short_ways_to_the_usual_lines_write_what_the_long_ones_do(key: bytes | None, miss: str | None) -> None:
+    run = TaskRun(1, "succeeded", 1_700_000_000_000, 1_700_000_000_450, None, 0)
+    record = CompletedRecord(A, "fresh_run", "succeeded", ExitStatus(0), STREAMS, (), (run,), key=key)
+    assert json.loads(log.attempt_line(A, run)) == {"task": str(A), "run": run_value(run)}
+    assert log.done_line(A, key, 0.4567, miss) == log.end_line(A, end_value(record), 0.4567, miss)

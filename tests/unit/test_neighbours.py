@@ -137,9 +137,10 @@ def test_ctrl_c_between_lock_and_spawn_spawns_nothing() -> None:
     """EXEC-013: re-checked immediately before the spawn."""
     world = Crowd(task("a", "ok"))
 
-    def acquire(token: int, name: str, exclusive: bool) -> None:
+    def acquire(token: int, name: str, exclusive: bool) -> bool:
         world.events.at(0, "signal", signal.SIGINT)
-        FakeLocks.acquire(world.locks, token, name, exclusive)
+        world.events.at(0, "locked", token)
+        return False
 
     world.locks.acquire = acquire  # type: ignore[method-assign]
     world.run()

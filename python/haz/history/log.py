@@ -95,6 +95,12 @@ def first_line(haz: str, started_at: int, argv: Iterable[str], tasks: int) -> by
 
 
 def attempt_line(task: TaskId, run: TaskRun) -> bytes:
+    if run.error is None and run.finished_at is not None and run.exit_code is not None:
+        # Nothing in it needs escaping, and most are of this kind.
+        return (
+            f'{{"task":"{task[0]}:{task[1]}","run":{{"attempt":{run.attempt},"phase":"{run.phase}",'
+            f'"startedAt":{run.started_at},"finishedAt":{run.finished_at},"exitCode":{run.exit_code}}}}}\n'
+        ).encode()
     return _line({"task": str(task), "run": run_value(run)})
 
 
@@ -106,6 +112,16 @@ def end_line(task: TaskId, end: Mapping[str, Any], duration: float | None, miss:
     if miss is not None:
         value["miss"] = miss
     return _line(value)
+
+
+def done_line(task: TaskId, key: bytes | None, duration: float, miss: str | None) -> bytes:
+    """Make the line of a task that ran and passed, status 0: as `end_line` does, in a fraction of the time."""
+    known = "" if key is None else f'"key":"{key.hex()}",'
+    why = "" if miss is None else f',"miss":"{miss}"'
+    return (
+        f'{{"task":"{task[0]}:{task[1]}","outcome":"succeeded","source":"fresh",{known}"exit":{{"code":0}},'
+        f'"duration":{int(duration * 1000)}{why}}}\n'
+    ).encode()
 
 
 def hit_line(task: TaskId, key: bytes, duration: float) -> bytes:

@@ -71,6 +71,14 @@ class HistoryObserver(RunObserver):
     def on_task_finished(self, task: TaskId, record: CompletedRecord, duration: float) -> None:
         if record.source == "cache_hit" and record.key is not None:
             self._put(log.hit_line(task, record.key, duration))
+        elif (
+            record.state == "succeeded"
+            and len(record.attempts) == 1
+            and record.exit_status is not None
+            and record.exit_status.code == 0
+        ):
+            lines = log.attempt_line(task, record.attempts[0])
+            self._put(lines + log.done_line(task, record.key, duration, self._misses.get(task)), at_once=True)
         else:
             self._end(task, record, duration)
 

@@ -8,6 +8,7 @@ mod places;
 mod restore;
 mod row;
 mod stage;
+mod streams;
 mod surplus;
 
 use std::ffi::OsStr;

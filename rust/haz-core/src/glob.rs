@@ -147,6 +147,11 @@ impl PatternSet {
         self.specs.is_empty()
     }
 
+    /// Whether a spec has no patterns: no path belongs to it.
+    pub fn is_bare(&self, spec: u32) -> bool {
+        self.specs[spec as usize].is_empty()
+    }
+
     /// Indices of the specs that a workspace path belongs to, ascending. A text that is no workspace path has none.
     pub fn matching(&self, path: &[u8]) -> Vec<u32> {
         let index = self.all.get_or_init(|| {

@@ -65,6 +65,7 @@ impl Blobs {
 
     fn collect(
         &self,
+        py: Python<'_>,
         token: u64,
         patterns: &Bound<'_, PatternSet>,
         spec: u32,
@@ -73,6 +74,16 @@ impl Blobs {
         let patterns = Arc::clone(&patterns.get().inner);
         check_spec(&patterns, spec)?;
         let streams = streams.map(|finished| finished.get().streams()).transpose()?;
+        if let Some(streams) = streams.as_ref().filter(|streams| blobs::Blobs::is_small(streams))
+            && patterns.is_bare(spec)
+        {
+            let answer = py.detach(|| self.inner.collect_streams(streams));
+            push(&self.queue, "collected", token, move |py| match answer {
+                Ok(()) => Ok(PyList::empty(py).into_any()),
+                Err(error) => collect_error(py, error, &[]),
+            });
+            return Ok(());
+        }
         let (blobs, queue) = (Arc::clone(&self.inner), self.queue.clone());
         self.tree.spawn(move || {
             let answer = blobs.collect(&patterns, spec, streams.as_ref());

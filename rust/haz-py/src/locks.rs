@@ -35,8 +35,8 @@ impl FileLocks {
         Self { inner: locks::FileLocks::new(Events(queue.get().inner.clone()), directory) }
     }
 
-    fn acquire(&self, py: Python<'_>, token: u64, name: &str, exclusive: bool) {
-        py.detach(|| self.inner.acquire(token, name, exclusive));
+    fn acquire(&self, py: Python<'_>, token: u64, name: &str, exclusive: bool) -> bool {
+        py.detach(|| self.inner.acquire(token, name, exclusive))
     }
 
     fn release(&self, py: Python<'_>, token: u64) {

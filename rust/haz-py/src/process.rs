@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -46,6 +47,21 @@ impl process::Sink for Events {
     }
 }
 
+/// The environment of children, made once for all that have the same.
+#[pyclass(frozen, module = "haz._core")]
+pub struct Environment {
+    inner: Arc<process::Environment>,
+}
+
+#[pymethods]
+impl Environment {
+    #[new]
+    #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
+    fn new(variables: Vec<(OsString, OsString)>) -> Self {
+        Self { inner: Arc::new(process::Environment::new(&variables)) }
+    }
+}
+
 /// Children in process groups of their own, their output captured and streamed.
 #[pyclass(frozen, module = "haz._core")]
 pub struct Processes {
@@ -70,11 +86,11 @@ impl Processes {
         py: Python<'_>,
         token: u64,
         argv: Vec<OsString>,
-        env: Vec<(OsString, OsString)>,
+        env: &Bound<'_, Environment>,
         cwd: PathBuf,
         secrets: Vec<OsString>,
     ) -> PyResult<i32> {
-        let command = Command { argv: &argv, env: &env, cwd: &cwd, secrets: &secrets };
+        let command = Command { argv: &argv, env: &env.get().inner, cwd: &cwd, secrets: &secrets };
         py.detach(|| self.inner.spawn(token, &command)).map_err(|error| match error {
             CoreSpawnError::NonAbsoluteCwd(cwd) => NonAbsoluteCwd::new_err(cwd.into_os_string()),
             CoreSpawnError::Failed { program, reason, errno } => SpawnError::new_err((program, reason, errno)),
@@ -122,5 +138,6 @@ fn signal_error(signum: i32, error: &process::SignalError) -> PyErr {
 
 /// Add this file's functions and classes to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Environment>()?;
     module.add_class::<Processes>()
 }

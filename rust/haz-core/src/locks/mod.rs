@@ -31,6 +31,13 @@ const FILE: &str = "held";
 const PIDS: u64 = 1 << 14;
 const SET: c_int = libc::F_OFD_SETLK;
 const SET_OR_WAIT: c_int = libc::F_OFD_SETLKW;
+// `sys/fcntl.h` has them, the crate does not.
+#[cfg(target_vendor = "apple")]
+const SET: c_int = 90;
+#[cfg(target_vendor = "apple")]
+const SET_OR_WAIT: c_int = 91;
+/// How many files are kept open for locks to come.
+const IDLE: usize = 16;
 /// Numbers the waits of the process.
 static WAITERS: AtomicU64 = AtomicU64::new(0);
 /// A thread that blocks in one system call needs no more.
@@ -54,19 +61,21 @@ pub struct FileLocks {
 
 struct Shared {
     sink: Box<dyn Sink>,
+    /// Open files without a lock, for those to come.
+    idle: Mutex<Vec<File>>,
     wanted: Mutex<HashMap<u64, Entry>>,
 }
 
 /// What a token stands for.
 enum Entry {
-    Held(#[expect(dead_code, reason = "kept to be dropped")] Lock),
+    Held(Lock),
     /// A thread waits, known by a number: the token may be in use again when it comes back.
     Waiting(u64),
 }
 
 /// A held lock.
 struct Lock {
-    file: File,
+    file: Option<File>,
     place: Place,
     exclusive: bool,
 }
@@ -75,17 +84,23 @@ impl Lock {
     fn of(file: File, place: Place, exclusive: bool) -> Self {
         // Only people depend on it.
         let _ = file.write_all_at(&std::process::id().to_le_bytes(), place.pid());
-        Self { file, place, exclusive }
+        Self { file: Some(file), place, exclusive }
+    }
+
+    /// Give it back; returns the file, if it is of further use.
+    fn end(&mut self) -> Option<File> {
+        let file = self.file.take()?;
+        if self.exclusive {
+            let _ = file.write_all_at(&[0; 4], self.place.pid());
+        }
+        // Closing is not enough: a child between fork and exec has a copy of the descriptor.
+        self.place.set(&file, SET, libc::F_UNLCK).is_ok().then_some(file)
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if self.exclusive {
-            let _ = self.file.write_all_at(&[0; 4], self.place.pid());
-        }
-        // Closing is not enough: a child between fork and exec has a copy of the descriptor.
-        let _ = self.place.set(&self.file, SET, c_int::from(libc::F_UNLCK));
+        self.end();
     }
 }
 
@@ -122,23 +137,24 @@ impl Place {
 impl FileLocks {
     /// Locks in `directory`, an absolute path. Touches nothing on the disk.
     pub fn new(sink: impl Sink, directory: PathBuf) -> Self {
-        let shared = Shared { sink: Box::new(sink), wanted: Mutex::default() };
+        let shared = Shared { sink: Box::new(sink), idle: Mutex::default(), wanted: Mutex::default() };
         let changes = Mutex::new(Changes::new(directory.join("changes")));
         Self { shared: Arc::new(shared), directory, changes }
     }
 
-    /// Take the lock `name` under a token that is not in use; the sink hears how it went.
+    /// Take the lock `name` under a token that is not in use. True when it is held now; else the sink hears how it goes.
     ///
     /// A lock that is held by a process which this one descends from is refused, because that one waits for us.
-    pub fn acquire(&self, token: u64, name: &str, exclusive: bool) {
+    pub fn acquire(&self, token: u64, name: &str, exclusive: bool) -> bool {
         match self.start(token, name, exclusive) {
             Ok(Start::Held(lock)) => {
                 lock_map(&self.shared).insert(token, Entry::Held(lock));
-                self.shared.sink.locked(token, None);
+                return true;
             }
             Ok(Start::Waiting) => {}
             Err(error) => self.shared.sink.locked(token, Some(error)),
         }
+        false
     }
 
     fn start(&self, token: u64, name: &str, exclusive: bool) -> Result<Start, String> {
@@ -147,7 +163,9 @@ impl FileLocks {
         let place = Place::of(name);
         let path = self.directory.join(FILE);
         let file = loop {
-            let file = open(&path, OpenOptions::new().read(true).write(true)).map_err(|error| failed(&error))?;
+            let idle = idle_files(&self.shared).pop();
+            let opened = || open(&path, OpenOptions::new().read(true).write(true));
+            let file = idle.map_or_else(opened, Ok).map_err(|error| failed(&error))?;
             match place.set(&file, SET, kind(exclusive)) {
                 Ok(()) if is_removed(&file) => {}
                 Ok(()) => return Ok(Start::Held(Lock::of(file, place, exclusive))),
@@ -200,7 +218,14 @@ impl FileLocks {
     /// and ends; interrupting it would take a signal that may always come just before the call.
     pub fn release(&self, token: u64) {
         let entry = lock_map(&self.shared).remove(&token);
-        drop(entry);
+        if let Some(Entry::Held(mut lock)) = entry
+            && let Some(file) = lock.end()
+        {
+            let mut idle = idle_files(&self.shared);
+            if idle.len() < IDLE {
+                idle.push(file);
+            }
+        }
     }
 
     /// Tell the other processes of the workspace that files have changed, or that a result was stored.
@@ -225,6 +250,10 @@ impl Drop for FileLocks {
 enum Start {
     Held(Lock),
     Waiting,
+}
+
+fn idle_files(shared: &Shared) -> MutexGuard<'_, Vec<File>> {
+    shared.idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn lock_map(shared: &Shared) -> MutexGuard<'_, HashMap<u64, Entry>> {

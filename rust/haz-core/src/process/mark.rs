@@ -55,12 +55,18 @@ pub(super) fn mark_of(pid: libc::pid_t) -> Option<u64> {
     limit_of(pid).map(|limit| limit.rlim_cur)
 }
 
-/// Mark this process. Async-signal-safe. That it cannot be marked is no reason not to run.
+/// The limit that makes a process bear a mark. That it cannot be set is no reason not to run.
+#[cfg(target_os = "linux")]
+pub(super) fn limit(mark: u64) -> libc::rlimit64 {
+    libc::rlimit64 { rlim_cur: mark, rlim_max: libc::RLIM64_INFINITY }
+}
+
+/// Mark this process. Async-signal-safe.
 #[cfg(target_os = "linux")]
 pub(super) unsafe fn bear(mark: u64) {
-    let limit = libc::rlimit { rlim_cur: mark, rlim_max: libc::RLIM_INFINITY };
+    let limit = limit(mark);
     // SAFETY: a valid limit.
-    unsafe { libc::setrlimit(libc::RLIMIT_RTTIME, &raw const limit) };
+    unsafe { libc::setrlimit64(libc::RLIMIT_RTTIME, &raw const limit) };
 }
 
 #[cfg(target_os = "linux")]

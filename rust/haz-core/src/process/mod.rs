@@ -32,7 +32,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 pub use budget::Chunk;
-pub use plan::{Command, SpawnError};
+pub use plan::{Command, Environment, SpawnError};
 
 use crate::blobs::Captured;
 use crate::digest::Algorithm;
@@ -131,14 +131,14 @@ impl Processes {
     /// See [`SpawnError`]. Nothing is left behind then.
     pub fn spawn(&self, token: u64, command: &Command<'_>) -> Result<libc::pid_t, SpawnError> {
         let plan = Plan::new(command)?;
-        self.launch(token, &plan).map_err(|Refusal { reason, errno }| SpawnError::Failed {
+        self.launch(token, &Arc::new(plan)).map_err(|Refusal { reason, errno }| SpawnError::Failed {
             program: command.argv.first().cloned().unwrap_or_default(),
             reason,
             errno,
         })
     }
 
-    fn launch(&self, token: u64, plan: &Plan) -> Result<libc::pid_t, Refusal> {
+    fn launch(&self, token: u64, plan: &Arc<Plan>) -> Result<libc::pid_t, Refusal> {
         if lock(&self.shared.groups).is_running(token) {
             return Err(Refusal { reason: format!("token {token} is in use"), errno: None });
         }
@@ -152,7 +152,7 @@ impl Processes {
                 errno: error.raw_os_error(),
             })?),
         };
-        let started = group::start_leader(|| lock(&self.spawner).start(plan, mark))?;
+        let started = group::start_leader(|| lock(&self.spawner).start(Arc::clone(plan), mark))?;
         let slot = watchdog.slot(started.pid);
         self.take_in(token, id, started, slot, plan.secrets.clone())
     }
@@ -165,9 +165,9 @@ impl Processes {
         slot: Option<Slot>,
         secrets: Option<Arc<Secrets>>,
     ) -> Result<libc::pid_t, Refusal> {
-        let Started { pid, pidfd, pipes } = started;
+        let Started { pid, pidfd, pipes, launch } = started;
         let group = Group::new(id, pid, pidfd, slot);
-        let child = Child::new(id, token, pid, group.pidfd(), pipes, secrets);
+        let child = Child::new(id, token, pid, group.pidfd(), pipes, launch, secrets);
         // Held until the child is in the inbox: the reactor looks there before it handles what it is woken for.
         let mut inbox = lock(&self.shared.inbox);
         if let Err(error) = self.watch(&child) {

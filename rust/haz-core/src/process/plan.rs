@@ -19,12 +19,27 @@ const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 pub struct Command<'a> {
     /// Program as written, then its arguments, verbatim.
     pub argv: &'a [OsString],
-    /// The whole environment; of equal names the last one wins.
-    pub env: &'a [(OsString, OsString)],
+    /// The whole environment.
+    pub env: &'a Arc<Environment>,
     /// Absolute working directory.
     pub cwd: &'a Path,
     /// What is replaced by `***` in both streams before anybody sees it.
     pub secrets: &'a [OsString],
+}
+
+/// The environment of children, made once for all that have the same.
+#[derive(Debug)]
+pub struct Environment {
+    strings: Result<StringArray, Refusal>,
+    path: Option<OsString>,
+}
+
+impl Environment {
+    /// Of equal names the last one wins. What no environment can hold is refused when something is to be started in it.
+    pub fn new(pairs: &[(OsString, OsString)]) -> Self {
+        let path = pairs.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+        Self { strings: environment(pairs).map(StringArray::new), path }
+    }
 }
 
 /// Why a child could not be started.
@@ -57,7 +72,7 @@ impl fmt::Display for SpawnError {
 impl std::error::Error for SpawnError {}
 
 /// A reason and the `errno` behind it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub reason: String,
     pub errno: Option<i32>,
@@ -77,16 +92,22 @@ pub(super) struct Plan {
     pub program: PathBuf,
     pub cwd: CString,
     pub argv: StringArray,
-    pub envp: StringArray,
+    env: Arc<Environment>,
     /// What its streams may not show.
     pub secrets: Option<Arc<Secrets>>,
 }
 
 /// A null-terminated array of C strings that owns its strings.
+#[derive(Debug)]
 pub(super) struct StringArray {
     pointers: Vec<*const c_char>,
     _strings: Vec<CString>,
 }
+
+// SAFETY: the pointers lead to strings that it owns and nobody changes.
+unsafe impl Send for StringArray {}
+// SAFETY: as above.
+unsafe impl Sync for StringArray {}
 
 impl StringArray {
     fn new(strings: Vec<CString>) -> Self {
@@ -117,17 +138,24 @@ impl Plan {
             .enumerate()
             .map(|(index, text)| c_string(text.as_bytes(), || argument(index)))
             .collect::<Result<_, _>>()?;
-        let envp = environment(command.env)?;
-        let path = locate(name, command.env, command.cwd)
+        if let Err(refusal) = &command.env.strings {
+            return Err(refusal.clone());
+        }
+        let path = locate(name, command.env.path.as_deref(), command.cwd)
             .map_err(|refusal| check_directory(command.cwd).err().unwrap_or(refusal))?;
         Ok(Self {
             program: command.cwd.join(&path),
             path: c_string(path.as_os_str().as_bytes(), || "the program".to_owned())?,
             cwd,
             argv: StringArray::new(argv),
-            envp: StringArray::new(envp),
+            env: Arc::clone(command.env),
             secrets: Secrets::new(command.secrets),
         })
+    }
+
+    /// The environment as `execve` wants it.
+    pub fn envp(&self) -> *const *const c_char {
+        self.env.strings.as_ref().map_or(ptr::null(), StringArray::as_ptr)
     }
 
     /// What to tell people when executing failed with `errno`.
@@ -173,16 +201,15 @@ fn environment(env: &[(OsString, OsString)]) -> Result<Vec<CString>, Refusal> {
 }
 
 /// The path to execute, relative to `cwd` where it was written so: `$0` of a script stays what the user wrote.
-fn locate(name: &OsStr, env: &[(OsString, OsString)], cwd: &Path) -> Result<PathBuf, Refusal> {
+fn locate(name: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Result<PathBuf, Refusal> {
     if name.is_empty() {
         return Err(Refusal::new("the program name is empty", None));
     }
     if name.as_bytes().contains(&b'/') {
         return executable(&cwd.join(name)).map(|()| PathBuf::from(name));
     }
-    let path = env.iter().rev().find(|(variable, _)| variable == "PATH").map(|(_, value)| value.as_bytes());
     let mut refused = None;
-    for directory in path.unwrap_or(DEFAULT_PATH).split(|&byte| byte == b':') {
+    for directory in path.map_or(DEFAULT_PATH, OsStr::as_bytes).split(|&byte| byte == b':') {
         // An empty entry is the current directory.
         let directory = if directory.is_empty() { b"." } else { directory };
         let candidate = Path::new(OsStr::from_bytes(directory)).join(name);
@@ -260,16 +287,12 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn path_is(value: &str) -> Vec<(OsString, OsString)> {
-        vec![("PATH".into(), value.into())]
-    }
-
     #[test]
     fn a_name_is_looked_up_in_the_path_of_the_child_and_relative_entries_start_at_its_directory() {
         let root = tempfile::tempdir().unwrap();
         place(root.path(), "bin/tool", 0o755);
         place(root.path(), "here", 0o755);
-        let found = |name: &str, path: &str| locate(OsStr::new(name), &path_is(path), root.path());
+        let found = |name: &str, path: &str| locate(OsStr::new(name), Some(OsStr::new(path)), root.path());
         assert_eq!(found("tool", "/nowhere:bin"), Ok("bin/tool".into()));
         assert_eq!(found("here", "/nowhere:"), Ok("./here".into()));
         assert_eq!(found("tool", "").unwrap_err().reason, "not found in PATH");
@@ -280,14 +303,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         place(root.path(), "a/tool", 0o644);
         place(root.path(), "b/tool", 0o755);
-        assert_eq!(locate(OsStr::new("tool"), &path_is("a:b"), root.path()), Ok("b/tool".into()));
-        let refusal = locate(OsStr::new("tool"), &path_is("a"), root.path()).unwrap_err();
+        assert_eq!(locate(OsStr::new("tool"), Some(OsStr::new("a:b")), root.path()), Ok("b/tool".into()));
+        let refusal = locate(OsStr::new("tool"), Some(OsStr::new("a")), root.path()).unwrap_err();
         assert_eq!(refusal, Refusal::new("permission denied (a/tool)", Some(libc::EACCES)));
     }
 
     #[test]
     fn without_a_path_the_system_directories_are_searched() {
-        assert!(locate(OsStr::new("sh"), &[], Path::new("/")).is_ok());
+        assert!(locate(OsStr::new("sh"), None, Path::new("/")).is_ok());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::mark::Marks;
 use super::orphans::Orphans;
 use super::poller::Class;
 use super::redact::{Redactor, Secrets};
+use super::spawn::Launch;
 #[cfg(target_os = "linux")]
 use super::stragglers::{EVERYTHING, Stragglers};
 use super::{Shared, Sink, lock};
@@ -77,6 +78,8 @@ pub(super) struct Child {
     pipes: [Option<File>; 2],
     captures: Option<[Capture; 2]>,
     redactors: Option<[Redactor; 2]>,
+    /// Why it may never have executed.
+    launch: Option<Arc<Launch>>,
     ended: bool,
     /// Its end is told when none of its processes lives any more.
     lingers: bool,
@@ -89,10 +92,12 @@ impl Child {
         pid: libc::pid_t,
         pidfd: Option<Arc<OwnedFd>>,
         pipes: [File; 2],
+        launch: Option<Arc<Launch>>,
         secrets: Option<Arc<Secrets>>,
     ) -> Self {
         let redactors = secrets.map(|secrets| [(); 2].map(|()| Redactor::new(Arc::clone(&secrets))));
-        Self { id, token, pid, pidfd, pipes: pipes.map(Some), captures: None, redactors, ended: false, lingers: false }
+        let pipes = pipes.map(Some);
+        Self { id, token, pid, pidfd, pipes, captures: None, redactors, launch, ended: false, lingers: false }
     }
 
     pub fn id(&self) -> u64 {
@@ -357,12 +362,15 @@ impl Reactor {
     fn tell(&self, mut child: Child, end: io::Result<End>) {
         let Some(captures) = child.captures.take() else { return };
         let [(stdout, out_error), (stderr, err_error)] = captures.map(Capture::finish);
+        let refusal = child.launch.and_then(|launch| launch.refusal());
         let (code, signal, wait_error) = match end {
+            Ok(_) if refusal.is_some() => (None, None, None),
             Ok(End::Code(code)) => (Some(code), None, None),
             Ok(End::Signal(signal)) => (None, Some(signal), None),
             Err(error) => (None, None, Some(error.to_string())),
         };
-        let error = [("wait", wait_error), ("stdout", out_error), ("stderr", err_error)]
+        let refused = refusal.map(|refusal| refusal.reason);
+        let error = [("spawn", refused), ("wait", wait_error), ("stdout", out_error), ("stderr", err_error)]
             .into_iter()
             .find_map(|(what, reason)| reason.map(|reason| (what, reason)));
         self.reader.sink.exit(child.token, Captured { code, signal, stdout, stderr, error });

@@ -45,9 +45,9 @@ fn next(told: &Receiver<Told>) -> Told {
 
 fn start(argv: &[&str], cwd: &Path) -> Result<Started, Refusal> {
     let argv: Vec<OsString> = argv.iter().map(Into::into).collect();
-    let env = [("KEY".into(), "value".into())];
+    let env = Arc::new(Environment::new(&[("KEY".into(), "value".into())]));
     let plan = Plan::new(&Command { argv: &argv, env: &env, cwd, secrets: &[] }).unwrap();
-    group::start_leader(|| Spawner::new().unwrap().start(&plan, None))
+    group::start_leader(|| Spawner::new().unwrap().start(Arc::new(plan), None))
 }
 
 #[test]

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::Class;
 
 const WAKE: u64 = u64::MAX;
+const ENDS: u64 = u64::MAX - 1;
 const BATCH: i32 = 64;
 
-/// Two sets: everything, and everything but pipes.
+/// Two sets: ends, and everything: pipes and the set of ends.
 pub(in super::super) struct Poller {
     all: OwnedFd,
     ends: OwnedFd,
@@ -29,19 +30,16 @@ impl Poller {
         };
         let poller = Self { all, ends, wake };
         poller.watch(poller.wake.as_raw_fd(), Class::End, WAKE)?;
+        poller.watch(poller.ends.as_raw_fd(), Class::Pipe, ENDS)?;
         Ok(poller)
     }
 
     /// Report `key` from `wait` while the descriptor is readable or at its end.
     pub fn watch(&self, descriptor: RawFd, class: Class, key: u64) -> io::Result<()> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: key };
-        for set in self.sets(class) {
-            // SAFETY: valid descriptors and a valid event.
-            if unsafe { libc::epoll_ctl(set, libc::EPOLL_CTL_ADD, descriptor, &raw mut event) } == -1 {
-                let error = io::Error::last_os_error();
-                self.forget(descriptor, class);
-                return Err(error);
-            }
+        // SAFETY: valid descriptors and a valid event.
+        if unsafe { libc::epoll_ctl(self.set(class), libc::EPOLL_CTL_ADD, descriptor, &raw mut event) } == -1 {
+            return Err(io::Error::last_os_error());
         }
         Ok(())
     }
@@ -49,15 +47,15 @@ impl Poller {
     /// Stop reporting a descriptor. To be called before it is closed: a copy of it in a process that was forked but
     /// has not executed yet would keep it in the set.
     pub fn forget(&self, descriptor: RawFd, class: Class) {
-        for set in self.sets(class) {
-            // SAFETY: at worst the descriptor is not in the set, which is what is wanted.
-            unsafe { libc::epoll_ctl(set, libc::EPOLL_CTL_DEL, descriptor, ptr::null_mut()) };
-        }
+        // SAFETY: at worst the descriptor is not in the set, which is what is wanted.
+        unsafe { libc::epoll_ctl(self.set(class), libc::EPOLL_CTL_DEL, descriptor, ptr::null_mut()) };
     }
 
-    fn sets(&self, class: Class) -> impl Iterator<Item = RawFd> {
-        let ends = (class == Class::End).then(|| self.ends.as_raw_fd());
-        [self.all.as_raw_fd()].into_iter().chain(ends)
+    fn set(&self, class: Class) -> RawFd {
+        match class {
+            Class::Pipe => self.all.as_raw_fd(),
+            Class::End => self.ends.as_raw_fd(),
+        }
     }
 
     /// Make `wait` return.
@@ -69,17 +67,27 @@ impl Poller {
     /// Wait until something is ready, `wake` is called or `timeout` is over; append the keys of what is ready.
     pub fn wait(&self, pipes: bool, timeout: Option<Duration>, ready: &mut Vec<u64>) -> io::Result<()> {
         let set = if pipes { &self.all } else { &self.ends };
-        let timeout = super::super::milliseconds(timeout);
+        if self.take(set, super::super::milliseconds(timeout), ready)? {
+            self.take(&self.ends, 0, ready)?;
+        }
+        Ok(())
+    }
+
+    /// Append the keys of what is ready in a set; whether the set of ends is among it.
+    fn take(&self, set: &OwnedFd, timeout: i32, ready: &mut Vec<u64>) -> io::Result<bool> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH as usize];
         // SAFETY: `events` has room for `BATCH` events.
         let count = unsafe { libc::epoll_wait(set.as_raw_fd(), events.as_mut_ptr(), BATCH, timeout) };
         let Ok(count) = usize::try_from(count) else {
             let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) };
+            return if error.kind() == io::ErrorKind::Interrupted { Ok(false) } else { Err(error) };
         };
+        let mut ends = false;
         for event in &events[..count] {
             let key = event.u64;
-            if key == WAKE {
+            if key == ENDS {
+                ends = true;
+            } else if key == WAKE {
                 let mut counter = 0_u64;
                 // SAFETY: eight valid bytes; nobody else reads it.
                 unsafe { libc::read(self.wake.as_raw_fd(), ptr::from_mut(&mut counter).cast(), 8) };
@@ -87,7 +95,7 @@ impl Poller {
                 ready.push(key);
             }
         }
-        Ok(())
+        Ok(ends)
     }
 }
 

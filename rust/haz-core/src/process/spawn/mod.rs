@@ -1,6 +1,8 @@
 //! Starting one child in a process group of its own.
 
 #[cfg(target_os = "linux")]
+mod bare;
+#[cfg(target_os = "linux")]
 mod linux;
 #[cfg(any(test, not(target_os = "linux")))]
 pub(super) mod portable;
@@ -8,17 +10,18 @@ pub(super) mod portable;
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::Spawner;
+pub(super) use linux::{Launch, Spawner};
 #[cfg(not(target_os = "linux"))]
-pub(super) use portable::Spawner;
+pub(super) use portable::{Launch, Spawner};
 
 use super::plan::Refusal;
 
-/// A child that runs.
+/// A child that runs, or is about to.
 pub(super) struct Started {
     /// Its process, and its group.
     pub pid: libc::pid_t,
@@ -26,6 +29,8 @@ pub(super) struct Started {
     pub pidfd: Option<OwnedFd>,
     /// Our ends of standard output and standard error; non-blocking.
     pub pipes: [File; 2],
+    /// What tells, once the child has ended, whether it never executed. `None` where that is known before.
+    pub launch: Option<Arc<Launch>>,
 }
 
 /// Two pipes: ours, non-blocking, and the child's. No descriptor is 0-2, none survives an exec.
@@ -45,7 +50,11 @@ impl Pipes {
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = io::pipe()?;
     let (read, write) = (above_stdio(read.into())?, above_stdio(write.into())?);
-    set_flag(read.as_raw_fd(), libc::F_GETFL, libc::F_SETFL, libc::O_NONBLOCK)?;
+    // A new pipe has no other flags.
+    // SAFETY: plain descriptor flags.
+    if unsafe { libc::fcntl(read.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
     Ok((read, write))
 }
 
@@ -61,17 +70,6 @@ pub(super) fn above_stdio(descriptor: OwnedFd) -> io::Result<OwnedFd> {
             copy => Ok(OwnedFd::from_raw_fd(copy)),
         }
     }
-}
-
-fn set_flag(descriptor: RawFd, get: i32, set: i32, flag: i32) -> io::Result<()> {
-    // SAFETY: plain descriptor flags.
-    unsafe {
-        let flags = libc::fcntl(descriptor, get);
-        if flags == -1 || libc::fcntl(descriptor, set, flags | flag) == -1 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
 }
 
 fn system_refusal(what: &str, error: &io::Error) -> Refusal {

@@ -8,9 +8,21 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::ptr;
+use std::sync::Arc;
 
 use super::super::plan::{Plan, Refusal, check_directory, directory};
 use super::{Pipes, Started, descriptor_limit, open_null, system_refusal};
+
+/// Nothing: here it is known at once whether a child has executed.
+#[cfg(not(target_os = "linux"))]
+pub(in super::super) enum Launch {}
+
+#[cfg(not(target_os = "linux"))]
+impl Launch {
+    pub fn refusal(&self) -> Option<Refusal> {
+        match *self {}
+    }
+}
 
 /// What spawning needs again and again.
 pub(in super::super) struct Spawner {
@@ -22,15 +34,15 @@ impl Spawner {
         Ok(Self { null: open_null()? })
     }
 
-    pub fn start(&mut self, plan: &Plan, _mark: Option<u64>) -> Result<Started, Refusal> {
+    #[allow(clippy::needless_pass_by_value, reason = "the same face as the one of Linux")]
+    pub fn start(&mut self, plan: Arc<Plan>, _mark: Option<u64>) -> Result<Started, Refusal> {
         let Pipes { ours, theirs: [out, err] } =
             Pipes::new().map_err(|error| system_refusal("create pipes", &error))?;
-        let cwd = directory(plan);
+        let cwd = directory(&plan);
         // Looked at before, because `Command` answers one errno for entering and for executing.
         check_directory(&cwd)?;
         let null = self.null.try_clone().map_err(|error| system_refusal("connect the streams", &error))?;
-        let (path, argv, envp) =
-            (plan.path.as_ptr() as usize, plan.argv.as_ptr() as usize, plan.envp.as_ptr() as usize);
+        let (path, argv, envp) = (plan.path.as_ptr() as usize, plan.argv.as_ptr() as usize, plan.envp() as usize);
         let limit = descriptor_limit();
         let mut command = Command::new(OsStr::from_bytes(plan.path.to_bytes()));
         command.current_dir(&cwd).process_group(0).stdin(Stdio::from(null)).stdout(out).stderr(err);
@@ -51,7 +63,7 @@ impl Spawner {
             None => system_refusal("create a process", &error),
         })?;
         let pid = libc::pid_t::try_from(child.id()).expect("process ids are positive pid_t");
-        Ok(Started { pid, pidfd: None, pipes: ours })
+        Ok(Started { pid, pidfd: None, pipes: ours, launch: None })
     }
 }
 
