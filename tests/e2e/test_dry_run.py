@@ -105,9 +105,3 @@ def test_a_task_that_is_never_cached_says_so(space: Space) -> None:
     assert found["lib:serve"] == ("miss", "it goes on until the run ends")
     assert found["lib:bad"][0] == "error"
     assert "/lib/missing" in found["lib:bad"][1]
-
-
-def test_explain_needs_a_dry_run(space: Space) -> None:
-    space.project("lib", "t: {command: [echo]}")
-    refused = space.haz("run", "--all", "--explain")
-    assert (refused.code, refused.err) == (2, "Error: --explain needs --dry-run\n")
