@@ -7,15 +7,12 @@ import json
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from haz.errors import NonAbsoluteCwd, SpawnError
 from tests.boundary.children import ENV, PYTHON, Children
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHOW_ARGV = "import os, sys; sys.stdout.buffer.write(b'\\0'.join(map(os.fsencode, sys.argv[1:])))"
 

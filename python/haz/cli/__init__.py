@@ -20,7 +20,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
         except UnicodeEncodeError:
             return usage_error(f"argument {argument!r} is not UTF-8")
     try:
-        if list(arguments) in (["--version"], ["-V"]):
+        # Not `list(…)`: that is a module of this package once it was imported.
+        if [*arguments] in (["--version"], ["-V"]):
             return version()
         if arguments and arguments[0] == "__complete":
             from haz.cli import complete  # noqa: PLC0415

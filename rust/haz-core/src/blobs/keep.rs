@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use super::own_path::OwnPath;
-use super::stage::{Staged, close, make_directory, reflink, sweep};
+use super::stage::{Staged, close, reflink, stage_in, sweep};
 use super::{Blobs, CONTENT_LIMIT, Content, Kind, Stream};
 use crate::compress::LEVEL;
 use crate::digest::{Digest, Hasher, digest_seen, with_buffer};
@@ -117,13 +117,7 @@ impl Blobs {
 
     fn stage(&self) -> Result<(Staged, File), FsError> {
         self.swept.call_once(|| sweep(&self.directory));
-        let staged = match Staged::file(&self.directory, 0o600) {
-            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
-                make_directory(&self.directory)?;
-                Staged::file(&self.directory, 0o600)
-            }
-            other => other,
-        };
+        let staged = stage_in(&self.directory, || Staged::file(&self.directory, 0o600));
         step("blob-staged");
         staged
     }
