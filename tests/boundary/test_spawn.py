@@ -231,7 +231,8 @@ def test_a_program_that_was_just_written_is_not_held_open_by_a_child_that_is_sta
     children: Children, tmp_path: Path
 ) -> None:
     """Else executing it fails: text file busy."""
-    code = Path("/bin/true").read_bytes()
+    with open("/bin/true", "rb") as original:
+        code = original.read()
     for token in range(1, 201, 2):
         program = tmp_path / f"program{token}"
         with program.open("wb") as file:

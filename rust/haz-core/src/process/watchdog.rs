@@ -5,7 +5,7 @@
 //! It is a plain fork, in a session of its own, without descriptors, with all signals blocked and with nothing of our
 //! arguments and environment: it holds nothing open, and what kills us by name, group or terminal does not kill it.
 
-use std::io;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -40,6 +40,7 @@ impl Watchdog {
         let groups = if marks.is_none() { Some(Arc::new(Table::new()?)) } else { None };
         let (read, write) = io::pipe()?;
         let (read, lifeline) = (above_stdio(read.into())?, above_stdio(write.into())?);
+        let (mut closing, copy) = io::pipe()?;
         let duty = Duty {
             lifeline: read.as_raw_fd(),
             descriptor_limit: descriptor_limit(),
@@ -65,7 +66,12 @@ impl Watchdog {
             return Err(error);
         }
         helpers.insert(pid);
-        Ok(Self { pid, groups, lifeline })
+        drop(helpers);
+        drop(copy);
+        // Until it has closed its copies it may hold a file open for writing that a child is about to execute.
+        let watchdog = Self { pid, groups, lifeline };
+        closing.read_to_end(&mut Vec::new())?;
+        Ok(watchdog)
     }
 
     /// Have a group watched, if groups are what is watched.
