@@ -485,7 +485,7 @@ class Checkpoint:
     A shortcut only: a task that is not recorded, or whose facts do not all hold, is to be looked up as ever.
     """
 
-    def __init__(self, root: str, file: str, identity: bytes) -> None:
+    def __new__(cls, root: str, file: str, identity: bytes) -> Checkpoint:
         """Read `file`. Empty where it is absent, damaged, or of another `identity`: a digest of all that is not a file.
 
         `root` is the absolute workspace root.

@@ -115,7 +115,8 @@ def complaints(log: Path, code: int, a: str, b: str) -> list[str]:
     found = [] if code == 0 else [f"exit {code}"]
     # That an entry vanished between lookup and restore may be told: it is a miss with a warning (D5).
     # So may be that a result is not kept whose inputs another process made anew meanwhile, its cache being cleared.
-    refused = ("not stored: input",)
+    # What is cleared while it is being stored may be refused too.
+    refused = ("not stored: input", ": No such file or directory")
     told = [line for line in text.splitlines() if not any(words in line for words in refused)]
     found += [line for line in told if "Traceback" in line or "not stored" in line]
     shown = set(text.splitlines())

@@ -21,6 +21,9 @@ pub const PREFIX: &str = ".haz-tmp-";
 /// How long a file of another machine must have been left alone before it counts as left behind.
 const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
+/// How often a directory is created again that somebody removed before anything could be put into it.
+const CLEARINGS: usize = 8;
+
 /// A path that is removed again unless it is renamed to its place.
 pub(super) struct Staged {
     path: Option<PathBuf>,
@@ -169,6 +172,20 @@ pub(super) fn make_directory(path: &Path) -> Result<(), FsError> {
     fs::create_dir_all(path).map_err(|error| FsError::new("create directory", path, error))
 }
 
+/// Make something in a directory that is created where it is missing, also where others keep removing it.
+///
+/// # Errors
+/// The step that failed.
+pub(super) fn stage_in<T>(directory: &Path, make: impl Fn() -> Result<T, FsError>) -> Result<T, FsError> {
+    for _ in 0..CLEARINGS {
+        match make() {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => make_directory(directory)?,
+            other => return other,
+        }
+    }
+    make()
+}
+
 /// What a publication does with a directory in its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InTheWay {
@@ -186,7 +203,7 @@ pub fn publish(path: &Path, data: &[u8], in_the_way: InTheWay) -> Result<(), FsE
     let parent = path.parent().unwrap_or(Path::new(""));
     let make = || Staged::file(parent, 0o666);
     let staged = match make() {
-        Err(error) if error.source.kind() == io::ErrorKind::NotFound => make_directory(parent).and_then(|()| make()),
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => stage_in(parent, make),
         Err(error) if error.source.kind() == io::ErrorKind::NotADirectory && in_the_way == InTheWay::Clear => {
             make_shard(parent).and_then(|()| make())
         }
