@@ -8,8 +8,8 @@ equal (CACHE-023). What a run without the cache leaves behind, and a hit need no
 
 - A task that does not remove its old outputs itself, though their names depend on its inputs, gathers files. A hit
   removes those of other results (O9), so only what the last run wrote is compared there.
-- A file below a task's patterns that the user made or changed is the user's: a hit leaves it alone, where the task may
-  have removed it.
+- A file below a task's patterns that the user made, changed or touched is the user's: a hit leaves it alone, where the
+  task may have removed it. What another task reads is not touched: it would rightly see the difference.
 
 Modes other than the executable bit of inputs are no part of a key, so the edits change no other bit.
 """
@@ -54,7 +54,7 @@ KINDS = {
     ),
     "swept": (
         '["gen/*.N"]',
-        "mkdir -p gen; rm -f gen/*.N; for w in $(cat IN 2>/dev/null); do echo $w > gen/$w.N; done; ls gen/*.N >&2",
+        "mkdir -p gen; rm -rf gen/*.N; for w in $(cat IN 2>/dev/null); do echo $w > gen/$w.N; done; ls gen/*.N >&2",
         False,
     ),
     "shapes": (
@@ -124,12 +124,13 @@ class Task:
             if "*" not in pattern:
                 pattern = f"{pattern[:-1]}[{pattern[-1]}]"
             base = f"../{self.reads.project}/{pattern.rpartition('/')[0]}"
-            without = ""
+            # Where other tasks write too, only what is declared.
+            without = f" -name '*.{self.reads.name}'" if self.reads.kind in {"concat", "swept"} else ""
             if dice.random() < 0.5:
                 inputs.append(f"from {self.reads.project}:{self.reads.name}")
                 if dice.random() < 0.5:
                     inputs.append(f"!/{self.reads.project}/{pattern.rpartition('/')[0]}/**/b*")
-                    without = " ! -name 'b*'"
+                    without += " ! -name 'b*'"
             else:
                 inputs.append(f"/{self.reads.project}/{pattern}")
                 self.deps.append(f"{self.reads.project}:{self.reads.name}")
@@ -339,7 +340,8 @@ class History:
         return None if path is None else f"{path} {mode:o}"
 
     def touch(self) -> str | None:
-        path = self._pick([path for path in self.sources() + self.outputs() if (self.plain / path).is_file()])
+        outputs = [path for path in self.outputs() if not self.is_read(path)]
+        path = self._pick([path for path in self.sources() + outputs if (self.plain / path).is_file()])
         for root in self.roots:
             if path is not None and (root / path).is_file():
                 os.utime(root / path)
