@@ -35,16 +35,16 @@ def test_what_left_its_group_dies_with_a_killed_haz(space: Space, marker: str) -
     space.write("daemon.py", DAEMON.replace("time.sleep(300)", "open(sys.argv[1], 'w').close(); time.sleep(300)"))
     script = """
         python3 -S -E ../daemon.py $PWD/up
-        setsid sh -c 'trap "" TERM HUP INT; sleep 300; sleep 300' > /dev/null 2>&1 &
-        (trap "" TERM HUP INT; sleep 300 > /dev/null 2>&1) &
-        while ! [ -e up ]; do sleep 0.01; done
+        setsid sh -c 'trap "" TERM HUP INT; : > session; sleep 300; sleep 300' > /dev/null 2>&1 &
+        (trap "" TERM HUP INT; : > group; sleep 300 > /dev/null 2>&1) &
+        while ! [ -e up ] || ! [ -e session ] || ! [ -e group ]; do sleep 0.01; done
         echo started; sleep 300
     """
     space.project("lib", task(script, marker))
     running = space.start("run", "lib:t")
     running.wait_for("started")
     children = living(marker)
-    assert len(children) >= 5
+    assert len(children) >= 4
     running.signal(signal.SIGKILL)
     for pid in children:
         wait_until_gone(pid)
@@ -112,7 +112,7 @@ def test_who_holds_the_output_of_a_task_open_is_named(space: Space, marker: str)
     space.write("lib/stop", "")
     done = running.end().ok()
     assert "[lib:t]" in warning
-    assert re.search(r"is held open by process \d+ \(sh -c while ", warning), warning
+    assert re.search(r"is held open by .*process \d+ \(sh -c while ", warning), warning
     assert "sleep 1000" not in warning, "it holds nothing"
     assert "[lib:t] late" in done.out
     assert living(marker) == []
