@@ -29,7 +29,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::digest::{Algorithm, hex};
+    use crate::digest::Algorithm;
     use crate::glob::PatternSet;
     use crate::tree::Tree;
 
@@ -42,15 +42,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let patterns = Arc::new(PatternSet::new([Vec::new(); 1]).unwrap());
         let tree = Arc::new(Tree::new(root.path().into(), Algorithm::Blake3, patterns, 1, None).unwrap());
-        let blobs = Blobs::new(root.path().into(), root.path().join("store"), tree, false, false);
+        let store = |name: &str| Blobs::new(root.path().into(), root.path().join(name), tree.clone(), false, false);
+        let blobs = store("store");
         for pair in [streams("", ""), streams("one", ""), streams("two", "three")] {
             assert!(Blobs::is_small(&pair));
             blobs.collect_streams(&pair).unwrap();
             assert!(blobs.present(&pair.map(|stream| (stream.digest, stream.size))));
         }
-        let [stream, _] = streams("four", "");
-        fs::write(root.path().join("store").join(&hex(&stream.digest)[..2]), "in the way").unwrap();
-        let error = blobs.collect_streams(&streams("", "four")).unwrap_err();
+        fs::write(root.path().join("in the way"), "").unwrap();
+        let error = store("in the way/store").collect_streams(&streams("", "four")).unwrap_err();
         assert_eq!((error.kind, error.path.len()), (CollectKind::Store, 0));
         let large = "x".repeat(usize::try_from(SMALL).unwrap() + 1);
         assert!(!Blobs::is_small(&streams("", &large)));
