@@ -24,16 +24,21 @@ def undeclared_products(facts: Facts) -> Iterator[Diagnostic]:
     """One warning for each predecessor, at the first path that the action names."""
     graph = facts.graph
     writers = _core.PatternSet([[p.listed for p in graph.specs[task].outputs] for task in graph.nodes])
+    owners: dict[str, list[TaskId]] = {}
+    for task in graph.nodes:
+        for folder in _folders(graph.specs[task]):
+            owners.setdefault(folder, []).append(task)
     for spec in facts.tasks:
         if not graph.hard_predecessors[spec.id] or not spec.cache:
             continue
-        before = _all_before(graph, spec.id)
+        before: set[TaskId] | None = None
         told: set[TaskId] = set()
         for path in _paths(facts, spec):
             producers = [graph.nodes[number] for number in writers.matching(path)]
-            producers += [task for task in before if path in _folders(graph.specs[task])]
-            if spec.id in producers or _is_read(facts, spec, path):
+            producers += owners.get(path, ())
+            if not producers or spec.id in producers or _is_read(facts, spec, path):
                 continue
+            before = _all_before(graph, spec.id) if before is None else before
             for producer in producers:
                 if producer in before and producer not in told:
                     told.add(producer)
