@@ -37,7 +37,7 @@ class _Checkpoint:
 
 
 _REAL = _core.Checkpoint
-_ASK = _core.ask_facts
+REAL_ASK = _core.ask_facts
 
 
 @contextmanager
@@ -45,7 +45,9 @@ def eager() -> Iterator[None]:
     """Let what is recorded count from now on."""
     with (
         mock.patch.object(_core, "Checkpoint", _Checkpoint),
-        mock.patch.object(_core, "ask_facts", lambda *arguments: _ASK(*arguments, at=_later())),
+        mock.patch.object(
+            _core, "ask_facts", lambda root, looks, names, _at=None: REAL_ASK(root, looks, names, _later())
+        ),
     ):
         yield
 

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from haz._core import Inputs
     from haz.cache.manifest import Manifest
     from haz.cache.store import Miss
-    from haz.checks import Examination
     from haz.discovery import Root, Trace
+    from haz.examined import Examination
     from haz.forecast import Prediction
     from haz.graph import TaskGraph
     from haz.model import CompletedRecord, OutputMode, TaskId, TaskSpec, Workspace
@@ -159,7 +159,7 @@ def execute(
     observer.on_run_started(len(graph.nodes))
     if loaded.workspace.settings.remote is not None:
         observer.on_warning(None, "`remote` is not supported by this version: the local cache alone is used")
-    facts = None if loaded.trace is None else snapshot.facts_of(loaded.root, loaded.trace)
+    facts = None if loaded.trace is None else loaded.trace.facts(loaded.root.path)
     recall = recall_of(loaded, loaded.identity, options)
     unchanged = {} if recall is None else tell_unchanged(loaded.workspace, recall, graph, options, observer)
     if len(unchanged) == len(graph.nodes):

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import os
 
-from haz import _core
+from haz import __version__, _core, examined
 from haz._record import Record
 from haz.certain import OVERLAYS, certain
 from haz.diagnostics import Diagnostic, Span
-from haz.errors import YamlError
+from haz.discovery import Trace, find_root
+from haz.disk import Asked, Disk
+from haz.errors import LoadError, YamlError
+from haz.examined import Examination
 from haz.foreign import Foreign
 from haz.graph_build import build, unordered_producers
 from haz.model import Command
 from haz.resolution import Resolver, Unresolved
 from haz.undeclared import fruitless_inputs, undeclared_products
-from haz.workspace import bearing, read, with_sources
+from haz.workspace import bearing, read_at, with_sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,23 +38,28 @@ _NOTHING = frozenset({"", ":", "true", "exit 0"})
 _NAMED = 5
 
 
-class Examination(Record):
-    """What there is to say about a workspace, the errors of files and those of the graph apart (spec 04 §8)."""
-
-    workspace: Workspace | None
-    bearing: str | None
-    file_errors: tuple[Diagnostic, ...]
-    graph_errors: tuple[Diagnostic, ...]
-    warnings: tuple[Diagnostic, ...]
-
-
 def examine(directory: str, host: Mapping[str, str]) -> Examination:
     """Check the workspace that `directory` is in; `host` is the environment that tasks would be started from.
 
     No phase hides another (O12): the graph is judged by what could be loaded, and warnings that need the whole
-    workspace wait until it is there.
+    workspace wait until it is there. While nothing that this looks at has changed, the same is found as before.
     """
-    reading = read(directory)
+    try:
+        root = find_root(directory)
+    except LoadError as error:
+        return Examination(None, None, error.diagnostics, (), ())
+    known = examined.load(root, directory, host, __version__)
+    if known is not None:
+        return known
+    asked = Asked(host)
+    reading = read_at(root)
+    found = _examination(directory, reading, asked)
+    if reading.trace is not None:
+        examined.save(root, found, asked.names, host, __version__, reading.trace)
+    return found
+
+
+def _examination(directory: str, reading: Reading, host: Asked) -> Examination:
     errors = tuple(problem for problem in reading.diagnostics if problem.severity == "error")
     warnings = [problem for problem in reading.diagnostics if problem.severity != "error"]
     workspace = reading.workspace
@@ -62,8 +70,9 @@ def examine(directory: str, host: Mapping[str, str]) -> Examination:
     for check in CHECKS:
         if not (check.whole and errors) and not (check.ordered and problems):
             warnings += check.find(facts)
+    projects = tuple((name, project.root, len(project.tasks)) for name, project in workspace.projects.items())
     found = with_sources(problems), with_sources(warnings)
-    return Examination(workspace, bearing(workspace, directory), errors, *found)
+    return Examination(projects, bearing(workspace, directory), errors, *found)
 
 
 class Check(Record):
@@ -77,7 +86,7 @@ class Check(Record):
 class Facts:
     """What the checks look at. Tasks of files with errors are left out: what was dropped may be what is missed."""
 
-    def __init__(self, workspace: Workspace, reading: Reading, graph: TaskGraph, host: Mapping[str, str]) -> None:
+    def __init__(self, workspace: Workspace, reading: Reading, graph: TaskGraph, host: Asked) -> None:
         self.workspace = workspace
         self.reading = reading
         self.graph = graph
@@ -95,7 +104,7 @@ class Facts:
         self._literal_outputs = {pattern.anchored for pattern in self.outputs if pattern.literal}
         self._written = _core.PatternSet([_listed(spec.outputs) for spec in every])
         self._readers = _core.PatternSet([_listed(spec.inputs) for spec in self.tasks])
-        self._known: dict[str, dict[str, bool | None]] = {}
+        self.disk = Disk(self.root, reading.trace or Trace())
         self._documents: dict[str, Node | None] = {}
 
     def written(self, path: str) -> bool:
@@ -112,19 +121,6 @@ class Facts:
         """Return the tasks that a reference names; none where it is wrong, which the graph reports."""
         found = Resolver(self.workspace).resolve(reference, owner)
         return () if isinstance(found, Unresolved) else found
-
-    def files_in(self, directory: str) -> dict[str, bool | None]:
-        """Names in a directory (host path), and whether each is a directory; None for symbolic links.
-
-        Empty when it cannot be listed: the run says so where it matters.
-        """
-        if directory not in self._known:
-            try:
-                with os.scandir(directory) as entries:
-                    self._known[directory] = {entry.name: _kind(entry) for entry in entries}
-            except OSError:
-                self._known[directory] = {}
-        return self._known[directory]
 
     def warn(
         self, code: str, spec: TaskSpec, message: str, hint: str, key: str | None = None, text: str | None = None
@@ -160,13 +156,6 @@ class Facts:
         return node
 
 
-def _kind(entry: os.DirEntry[str]) -> bool | None:
-    try:
-        return None if entry.is_symlink() else entry.is_dir()
-    except OSError:
-        return None
-
-
 def _listed(patterns: tuple[Pattern, ...]) -> list[tuple[str, bool, bool, int]]:
     return [pattern.listed for pattern in patterns]
 
@@ -182,13 +171,13 @@ def literal_inputs(facts: Facts) -> Iterator[Diagnostic]:
                 continue
             path = facts.root + pattern.anchored
             directory, _, name = path.rpartition("/")
-            if facts.files_in(directory or "/").get(name) is False:
+            if facts.disk.files_in(directory or "/").get(name) is False:
                 continue
-            if not os.path.exists(path):
+            if not facts.disk.exists(path):
                 message = f"{spec.id}: the input `{pattern.text}` does not exist, and no task writes it"
                 hint = "create it, correct the path (a leading `/` is the workspace root), or list the task's output"
                 yield facts.warn("chk::001", spec, message, hint, "inputs", pattern.text)
-            elif os.path.isdir(path):
+            elif facts.disk.is_directory(path):
                 message = f"{spec.id}: the input `{pattern.text}` is a directory; the task would fail"
                 yield facts.warn("chk::002", spec, message, f"write `{pattern.text}/**`", "inputs", pattern.text)
 
@@ -212,7 +201,7 @@ def _does_nothing(spec: TaskSpec) -> bool:
 
 def foreign_inputs(facts: Facts) -> Iterator[Diagnostic]:
     """O18: the private files of other tools change with every run of theirs."""
-    foreign = Foreign(facts.root, facts.files_in)
+    foreign = Foreign(facts.root, facts.disk.files_in)
     for spec in facts.tasks:
         for pattern in spec.inputs:
             owned = None if pattern.exclude else foreign.named_in(pattern)
@@ -245,16 +234,13 @@ def _reaches(facts: Facts, spec: TaskSpec, what: str, name: str) -> Diagnostic:
 
 def aliased_outputs(facts: Facts) -> Iterator[Diagnostic]:
     """O20: one file under two names is two outputs to DAG-015."""
-    real: dict[str, str] = {}
     first: dict[str, tuple[TaskSpec, Pattern]] = {}
     for spec in facts.tasks:
         for pattern in spec.outputs:
             if not pattern.literal or pattern.exclude:
                 continue
             directory, _, name = (facts.root + pattern.anchored).rpartition("/")
-            if directory not in real:
-                real[directory] = os.path.realpath(directory)
-            other, before = first.setdefault(f"{real[directory]}/{name}", (spec, pattern))
+            other, before = first.setdefault(f"{facts.disk.real(directory)}/{name}", (spec, pattern))
             if before.anchored != pattern.anchored and other is not spec:
                 message = f"{other.id} and {spec.id} write one file: {before.anchored} and {pattern.anchored}"
                 hint = "a symbolic link makes them the same; give each task an output of its own"
@@ -270,7 +256,7 @@ def unset_variables(facts: Facts) -> Iterator[Diagnostic]:
     for spec in facts.tasks:
         given = {name for name, _ in spec.environment.override}
         for name in (*spec.environment.from_host, *spec.environment.secret):
-            if name not in facts.host and name not in given:
+            if name not in given and facts.host.get(name) is None:
                 wanted.setdefault(name, []).append(spec)
     for name, specs in sorted(wanted.items()):
         named = ", ".join(str(spec.id) for spec in specs[:_NAMED])
@@ -312,7 +298,7 @@ def _programs(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         yield "ready", spec.ready.command[0]
 
 
-def _search_path(spec: TaskSpec, host: Mapping[str, str]) -> str:
+def _search_path(spec: TaskSpec, host: Asked) -> str:
     environment = spec.environment
     given = dict(environment.override).get("PATH")
     if given is None and "PATH" in (*environment.passed, *environment.from_host, *environment.secret):
@@ -335,7 +321,7 @@ def _can_start(facts: Facts, program: str, path: str, root: str) -> bool:
     else:
         places = [os.path.normpath(os.path.join(home, directory, program)) for directory in path.split(":")]
     for place in places:
-        if os.path.isfile(place) and os.access(place, os.X_OK):
+        if facts.disk.is_program(place):
             return True
         if place.startswith(f"{facts.root}/") and facts.written(place[len(facts.root) :]):
             return True
@@ -350,7 +336,7 @@ def yaml_endings(facts: Facts) -> Iterator[Diagnostic]:
     places = [f"{facts.root}{project.root}/haz" for project in facts.workspace.projects.values()]
     for stem in (f"{facts.root}/.haz/workspace", *places):
         directory, _, name = stem.rpartition("/")
-        if f"{name}.yaml" in facts.files_in(directory):
+        if f"{name}.yaml" in facts.disk.files_in(directory):
             message = f"{stem}.yaml is not read: the name of the file is `{name}.yml`"
             yield Diagnostic("haz::chk::008", message, help="rename it, or remove it", severity="warning")
 
@@ -398,7 +384,7 @@ def _encoded(facts: Facts, spec: TaskSpec, key: str, pattern: Pattern) -> Iterat
         message = f"{spec.id}: the {kind} has letters that are written as several characters (not NFC)"
         hint = "type it anew, and give the files composed names too: it finds only names of exactly these characters"
         yield facts.warn("chk::015", spec, message, hint, key, pattern.text)
-    elif (found := lookalike(facts.root, facts.files_in, pattern)) is not None:
+    elif (found := lookalike(facts.root, facts.disk.files_in, pattern)) is not None:
         message = f"{spec.id}: the {kind} misses {found}, whose name looks the same and is encoded in another way"
         hint = "rename the file: its letters with marks are several characters each (not NFC)"
         yield facts.warn("chk::015", spec, message, hint, key, pattern.text)

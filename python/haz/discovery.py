@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from haz import _core
 from haz._record import Record
@@ -11,7 +12,7 @@ from haz.errors import LoadError, PatternError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from haz.config.declarations import PatternDeclaration
     from haz.config.parse import Source
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 MARKER = ".haz/workspace.yml"
 PROJECT_FILE = "haz.yml"
 MISNAMED_FILE = "haz.yaml"
+# Of plain files, the names that discovery heeds: what `places` means to `_core.ask_facts`.
+SEEN_NAMES = (PROJECT_FILE, MISNAMED_FILE)
 HIDDEN = frozenset({".git", ".haz"})
 
 
@@ -38,16 +41,21 @@ class Place(Record):
 
 
 class Trace:
-    """What loading a workspace has looked at, as questions for `_core.ask_facts`.
+    """What loading a workspace has looked at, as questions for `_core.ask_facts`, and when it began (ns).
 
     `whole` says that these are all that count: a project behind a symbolic link is not answered for by them.
     """
 
-    __slots__ = ("looks", "whole")
+    __slots__ = ("began", "looks", "whole")
 
     def __init__(self) -> None:
         self.looks: list[tuple[str, str]] = []
         self.whole = True
+        self.began = time.time_ns()
+
+    def facts(self, root: str) -> bytes | None:
+        """Ask all again, for answers that held all the time. None where they prove nothing, or not yet."""
+        return _core.ask_facts(root, list(dict.fromkeys(self.looks)), SEEN_NAMES, self.began) if self.whole else None
 
 
 def find_root(start: str) -> Root:
@@ -90,6 +98,22 @@ def find_root(start: str) -> Root:
     message = f"workspace discovery failed: no workspace in {path} or any directory above it"
     causes = tuple(warning.message for warning in warnings)
     raise LoadError((Diagnostic("haz::dsc::001", message, help=hint, causes=causes),))
+
+
+def project_at(root: str, names: Mapping[str, str], directory: str) -> str | None:
+    """Name the deepest project that `directory` is in; `names` are those of the projects, by their workspace paths."""
+    try:
+        here = os.path.realpath(directory, strict=True)
+    except OSError:
+        return None
+    base = "" if root == "/" else root
+    path = "" if here == root else here[len(base) :] if here.startswith(f"{base}/") else None
+    # Project roots are physical since they were loaded, so only the directory had to be resolved.
+    while path is not None:
+        if path in names:
+            return names[path]
+        path = path.rpartition("/")[0] if path else None
+    return None
 
 
 def _upwards(path: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from haz import _core, model
 from haz._record import Record
 from haz._uncollected import uncollected
 from haz.cache.formats import SNAPSHOT, SNAPSHOT_MAGIC
-from haz.discovery import MISNAMED_FILE, PROJECT_FILE
+from haz.discovery import SEEN_NAMES
 from haz.errors import FileSystemError
 from haz.graph import Specs, TaskGraph
 from haz.model import ProjectSpec, TaskId, Workspace
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
     from typing import Any
 
-    from haz.discovery import Root, Trace
+    from haz.discovery import Root
     from haz.graph import PatternList
     from haz.model import TaskSpec
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 else:
     TaskMapping = object
 
-_NAMES = (PROJECT_FILE, MISNAMED_FILE)
 _RECORDS: tuple[type[Record], ...] = tuple(
     value
     for _, value in sorted(vars(model).items())
@@ -64,15 +63,10 @@ def load(root: Root, version: str) -> Snapshot | None:
         return None
     identity = data[len(head) : len(head) + 32]
     facts, made_for, payload = marshal.loads(memoryview(data)[len(head) + 32 :])  # noqa: S302 - checked above
-    if made_for != _made_for(root, version) or not _core.facts_hold(root.path, facts, _NAMES):
+    if made_for != _made_for(root, version) or not _core.facts_hold(root.path, facts, SEEN_NAMES):
         return None
     workspace, graph = _restored(root, marshal.loads(payload))  # noqa: S302 - part of the same file
     return Snapshot(workspace, graph, identity)
-
-
-def facts_of(root: Root, trace: Trace) -> bytes | None:
-    """Return what proves a configuration that has just been read. None when nothing does, or not yet."""
-    return _core.ask_facts(root.path, trace.looks, _NAMES) if trace.whole else None
 
 
 def save(root: Root, version: str, facts: bytes, workspace: Workspace, graph: TaskGraph) -> bytes | None:

@@ -12,7 +12,7 @@ from haz.config.borrowed import with_borrowed_inputs
 from haz.config.declarations import WorkspaceDeclaration
 from haz.config.parse import Source
 from haz.diagnostics import Diagnostic
-from haz.discovery import MARKER, PROJECT_FILE, Place, Trace, find_root
+from haz.discovery import MARKER, PROJECT_FILE, Place, Trace, find_root, project_at
 from haz.errors import LoadError
 from haz.model import Command, Settings, Workspace
 from haz.names import identifier_problem
@@ -72,7 +72,7 @@ def load(start: str) -> Workspace:
 
 def load_at(root: discovery.Root) -> tuple[Workspace, Trace]:
     """Load the workspace at a root, and say what was looked at. Raises `LoadError`."""
-    reading = _read(root)
+    reading = read_at(root)
     errors = tuple(problem for problem in reading.diagnostics if problem.severity == "error")
     if errors or reading.workspace is None:
         raise LoadError(errors, header(len(errors)))
@@ -101,11 +101,12 @@ def read(start: str) -> Reading:
         root = find_root(start)
     except LoadError as error:
         return Reading(None, error.diagnostics)
-    return _read(root)
+    return read_at(root)
 
 
 @uncollected
-def _read(root: discovery.Root) -> Reading:
+def read_at(root: discovery.Root) -> Reading:
+    """As `read`, of the workspace at a root."""
     loader = _Loader(root)
     workspace = loader.load()
     diagnostics = (*root.warnings, *loader.diagnostics)
@@ -139,19 +140,7 @@ def with_sources(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 def bearing(workspace: Workspace, cwd: str) -> str | None:
     """Name the project that `cwd` is in: of nested ones the deepest. None outside of all. EXEC-022."""
-    try:
-        here = os.path.realpath(cwd, strict=True)
-    except OSError:
-        return None
-    base = "" if workspace.root == "/" else workspace.root
-    path = "" if here == workspace.root else here[len(base) :] if here.startswith(f"{base}/") else None
-    # Project roots are physical since they were loaded, so only the cwd had to be resolved.
-    names = {project.root: name for name, project in workspace.projects.items()}
-    while path is not None:
-        if path in names:
-            return names[path]
-        path = path.rpartition("/")[0] if path else None
-    return None
+    return project_at(workspace.root, {project.root: name for name, project in workspace.projects.items()}, cwd)
 
 
 class _Loader:

@@ -15,7 +15,7 @@ from haz.workspace import header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from haz.checks import Examination
+    from haz.examined import Examination
 
 
 def command(
@@ -57,11 +57,8 @@ def command(
 
 
 def _count(found: "Examination", every: bool) -> int:
-    if found.workspace is None:
-        return 0
-    projects = found.workspace.projects
-    counted = projects.values() if every or found.bearing is None else (projects[found.bearing],)
-    return sum(len(project.tasks) for project in counted)
+    wanted = None if every else found.bearing
+    return sum(tasks for name, _, tasks in found.projects or () if wanted in (None, name))
 
 
 def _json(found: "Examination") -> str:

@@ -103,9 +103,8 @@ impl Fact {
             (Kind::Absent | Kind::Dangling, Answer::Nothing) => {}
             (Kind::Kept | Kind::Leads, Answer::State(stamp)) => bytes.extend(encoded(&stamp)?),
             (Kind::Content | Kind::Itself, Answer::State(stamp)) if lasting(&stamp) => bytes.extend(encoded(&stamp)?),
-            (Kind::Places, Answer::Places(stamp, digest)) => {
-                // Too fresh to be believed for its times, it is listed again.
-                bytes.extend(if lasting(&stamp) { encoded(&stamp)? } else { [0; STAMP] });
+            (Kind::Places, Answer::Places(stamp, digest)) if lasting(&stamp) => {
+                bytes.extend(encoded(&stamp)?);
                 bytes.extend(digest);
             }
             _ => return None,
@@ -420,20 +419,11 @@ mod tests {
         let ask = |kind| Fact::ask(&space.root(), kind, b"d/f", &[], now());
         assert!(ask(Kind::Content).is_none());
         assert!(ask(Kind::Itself).is_none());
+        assert!(Fact::ask(&space.root(), Kind::Places, b"d", &[], now()).is_none());
         assert!(ask(Kind::Kept).is_some(), "no question of time");
         let stamp = Stamp::of(&fs::metadata(space.path("d/f")).unwrap());
         assert!(Fact::seen(Kind::Content, b"d/f", &stamp, now()).is_none());
         assert!(Fact::seen(Kind::Content, b"d/f", &stamp, LATER).is_some());
-    }
-
-    #[test]
-    fn a_directory_that_was_too_fresh_is_listed_again() {
-        let space = Space::new();
-        let fact = Fact::ask(&space.root(), Kind::Places, b"d", &[b"haz.yml"], now()).unwrap();
-        let facts = Facts::decode(fact.bytes().to_vec()).unwrap();
-        assert!(space.holds(&facts));
-        fs::write(space.path("d/haz.yml"), "").unwrap();
-        assert!(!space.holds(&facts));
     }
 
     #[test]
