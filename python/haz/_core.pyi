@@ -39,6 +39,7 @@ __all__ = [
     "is_orphan",
     "json_dumps",
     "json_loads",
+    "look_ahead",
     "publish",
     "step",
     "suspend",
@@ -540,6 +541,12 @@ def ask_facts(
     the names in a directory), `itself` (the same of a link), `absent`, `leads` (which file or directory is there), and
     `places` (the directories and links in a directory, and which of `names`). Raises `ValueError` for other kinds.
     `at` as for `Checkpoint.record`.
+    """
+
+def look_ahead(directory: str, name: str) -> None:
+    """Begin to ask the facts of a `Checkpoint`, on other threads: the file `name` of the nearest directory upwards.
+
+    The next `Checkpoint` of that file takes the answers. A new call, or the end of the process, makes an end of it.
     """
 
 def facts_hold(root: str, facts: bytes, names: Sequence[str]) -> bool:

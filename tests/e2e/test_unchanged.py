@@ -15,6 +15,7 @@ import pytest
 
 from haz import _core
 from haz.app import RunOptions, execute, open_workspace
+from haz.cache.formats import CHECKPOINT
 from haz.errors import LoadError
 from haz.events import RunObserver
 from haz.plan import Request, plan
@@ -84,8 +85,9 @@ def _never() -> bool:
 
 
 class Twin:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, looks_ahead: bool = False) -> None:
         self.root = root
+        self.looks_ahead = looks_ahead
         for path, text in FILES.items():
             self.write(path, text)
 
@@ -97,6 +99,8 @@ class Twin:
     def run(self, *, stat_cache: bool = True) -> tuple[dict[str, str], dict[str, tuple[bytes, bytes]], int]:
         settle(self.root)
         diary = Diary()
+        if self.looks_ahead:
+            _core.look_ahead(str(self.root), CHECKPOINT)
         loaded = open_workspace(str(self.root))
         planned = plan(loaded.workspace, loaded.graph, Request(scope="workspace"), _core.PatternSet)
         options = RunOptions(stat_cache=stat_cache)
@@ -122,11 +126,13 @@ class Twin:
         return found
 
 
-@pytest.fixture
-def twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Twin, Twin]]:
+@pytest.fixture(params=[False, True], ids=["", "ahead"])
+def twins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[tuple[Twin, Twin]]:
     monkeypatch.setenv("FLAVOUR", "plain")
     with eager():
-        both = Twin(tmp_path / "quick"), Twin(tmp_path / "slow")
+        both = Twin(tmp_path / "quick", looks_ahead=request.param), Twin(tmp_path / "slow")
         for twin in both:
             twin.run()
             twin.run()

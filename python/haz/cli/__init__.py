@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from haz.cli.quick import Call
 
 
+# Of `haz run`: nothing is asked of a checkpoint, or much less.
+_NO_CHECKPOINT = frozenset(
+    ("--no-cache", "--force", "--no-stat-cache", "--dry-run", "--git-changed", "--git-staged", "--help", "-h")
+)
+
+
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code (EXEC-021). Nothing is raised, whatever happens."""
     from haz.cli.report import internal_error, report_error, usage_error  # noqa: PLC0415 - imports inside the `try`
@@ -23,6 +29,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
         # Not `list(…)`: that is a module of this package once it was imported.
         if [*arguments] in (["--version"], ["-V"]):
             return version()
+        look_ahead(arguments)
         if arguments and arguments[0] == "__complete":
             from haz.cli import complete  # noqa: PLC0415
 
@@ -41,6 +48,18 @@ def run_command_line(arguments: Sequence[str]) -> int:
         return 130
     except Exception:  # noqa: BLE001 - a defect of haz itself: exit 2, never a bare traceback
         return internal_error()
+
+
+def look_ahead(arguments: Sequence[str]) -> None:
+    """Let other threads ask the disk what a run of everything will want to know, while this one still imports.
+
+    A guess: it costs time where nobody takes the answers, and is never wrong.
+    """
+    if arguments[:1] == ["run"] and "--workspace" in arguments and not _NO_CHECKPOINT.intersection(arguments):
+        from haz._core import look_ahead  # noqa: PLC0415
+        from haz.cache.formats import CHECKPOINT  # noqa: PLC0415
+
+        look_ahead(".", CHECKPOINT)
 
 
 def invoke(call: Call) -> int:

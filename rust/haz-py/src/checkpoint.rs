@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use haz_core::checkpoint::facts::{Fact, Facts, Kind, Root};
-use haz_core::checkpoint::{self, Candidate};
+use haz_core::checkpoint::{self, Ahead, Candidate};
 use haz_core::digest::Digest;
 use haz_core::tree::{now, threads};
 
@@ -35,7 +36,10 @@ struct Checkpoint {
 impl Checkpoint {
     #[new]
     fn new(py: Python<'_>, root: PathBuf, file: PathBuf, identity: Digest) -> Self {
-        let inner = py.detach(|| checkpoint::Checkpoint::load(&file, &identity));
+        let inner = py.detach(|| match ahead().take_if(|ahead| ahead.is_of(&root, &file)) {
+            Some(ahead) => ahead.finish(&identity),
+            None => checkpoint::Checkpoint::load(&file, &identity),
+        });
         Self { root, file, identity, inner }
     }
 
@@ -91,6 +95,23 @@ impl Checkpoint {
     }
 }
 
+/// The one that is looked ahead to.
+fn ahead() -> MutexGuard<'static, Option<Ahead>> {
+    static AHEAD: Mutex<Option<Ahead>> = Mutex::new(None);
+    AHEAD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Begin to read the nearest checkpoint and to ask its facts.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
+fn look_ahead(py: Python<'_>, directory: PathBuf, name: PathBuf) {
+    py.detach(|| {
+        let Ok(physical) = directory.canonicalize() else { return };
+        let root = physical.ancestors().find(|directory| directory.join(&name).is_file());
+        *ahead() = root.and_then(|root| Ahead::start(root, &root.join(&name)));
+    });
+}
+
 fn kind_of(name: &str) -> PyResult<Kind> {
     match name {
         "content" => Ok(Kind::Content),
@@ -141,6 +162,7 @@ fn facts_hold(py: Python<'_>, root: PathBuf, facts: Vec<u8>, names: Vec<OsString
 /// Add this file's functions and classes to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(ask_facts, module)?)?;
+    module.add_function(wrap_pyfunction!(look_ahead, module)?)?;
     module.add_function(wrap_pyfunction!(facts_hold, module)?)?;
     module.add_class::<Checkpoint>()
 }

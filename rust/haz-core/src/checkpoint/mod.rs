@@ -4,6 +4,7 @@
 //! walking, matching, hashing and reading manifests. It is a shortcut only: a task whose facts do not all hold, or of which
 //! nothing is recorded, is looked up as ever.
 
+mod ahead;
 pub mod facts;
 mod record;
 
@@ -18,6 +19,7 @@ use std::ptr;
 use rayon::prelude::*;
 
 use crate::digest::{Algorithm, Digest, digest_bytes};
+pub use ahead::Ahead;
 use facts::{Facts, Kind, Root};
 pub use record::{Candidate, record};
 
@@ -56,26 +58,34 @@ struct Variables {
 /// What an earlier run has left.
 #[derive(Default)]
 pub struct Checkpoint {
+    identity: Digest,
     facts: Facts,
     variables: Vec<Variables>,
     tasks: Vec<Task>,
+    /// For each fact whether it holds, as `Facts::holds` says it, where that was asked [ahead](Ahead).
+    answers: Option<Vec<Option<i128>>>,
 }
 
 impl Checkpoint {
     /// Read the file. Empty where it is absent, torn, altered, or of another identity: configuration, platform, version.
     pub fn load(file: &Path, identity: &Digest) -> Self {
-        fs::read(file).ok().and_then(|bytes| Self::decode(&bytes, identity)).unwrap_or_default()
+        Self::read(file).filter(|read| read.identity == *identity).unwrap_or_default()
     }
 
-    fn decode(bytes: &[u8], identity: &Digest) -> Option<Self> {
+    fn read(file: &Path) -> Option<Self> {
+        Self::decode(&fs::read(file).ok()?)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
         let body = bytes.len().checked_sub(TRAILER)?;
         if digest_bytes(&bytes[..body], Algorithm::Blake3) != bytes[body..] {
             return None;
         }
         let mut reader = Reader(&bytes[..body]);
-        if reader.take(8)? != MAGIC || reader.take(32)? != identity {
+        if reader.take(8)? != MAGIC {
             return None;
         }
+        let identity = reader.digest()?;
         let facts = Facts::decode(reader.bytes()?.to_vec())?;
         let variables =
             reader.list(|reader| Some(Variables { names: reader.list(Reader::text)?, digest: reader.digest()? }))?;
@@ -91,7 +101,7 @@ impl Checkpoint {
                 facts: reader.list(|reader| reader.number().filter(|fact| (*fact as usize) < facts.len()))?,
             })
         })?;
-        reader.0.is_empty().then_some(Self { facts, variables, tasks })
+        reader.0.is_empty().then_some(Self { identity, facts, variables, tasks, answers: None })
     }
 
     fn encode(&self, identity: &Digest) -> Vec<u8> {
@@ -141,16 +151,17 @@ impl Checkpoint {
             self.variables.iter().map(|group| values(&group.names, host) == group.digest).collect();
         let mut holds = vec![false; self.tasks.len()];
         let mut in_run = vec![false; self.tasks.len()];
-        let mut asked = vec![false; self.facts.len()];
+        let mut asked = vec![false; if self.answers.is_none() { self.facts.len() } else { 0 }];
         for at in wanted.iter().filter_map(|number| place.get(number).copied()) {
             in_run[at] = true;
             holds[at] = same_values[self.tasks[at].variables as usize];
-            if holds[at] {
+            if holds[at] && self.answers.is_none() {
                 self.tasks[at].facts.iter().for_each(|fact| asked[*fact as usize] = true);
             }
         }
         let ask = |(fact, asked): (usize, bool)| if asked { self.facts.holds(root, fact, &[]) } else { None };
-        let answers: Vec<Option<i128>> = asked.into_par_iter().enumerate().with_min_len(128).map(ask).collect();
+        let now_asked: Vec<Option<i128>> = asked.into_par_iter().enumerate().with_min_len(128).map(ask).collect();
+        let answers = self.answers.as_ref().unwrap_or(&now_asked);
         for (at, task) in self.tasks.iter().enumerate() {
             holds[at] = holds[at] && task.facts.iter().all(|fact| answers[*fact as usize].is_some());
         }

@@ -34,7 +34,7 @@ fn checkpoint(directory: &Path, tasks: Vec<Task>) -> Checkpoint {
     let facts = Facts::decode([there.bytes(), gone.bytes()].concat()).unwrap();
     let names = vec!["A".into(), "B".into()];
     let digest = values(&names, &host(&[("A", "1")]));
-    Checkpoint { facts, variables: vec![Variables { names, digest }], tasks }
+    Checkpoint { identity: IDENTITY, facts, variables: vec![Variables { names, digest }], tasks, answers: None }
 }
 
 fn numbers(checkpoint: &Checkpoint, directory: &Path, wanted: &[u32], host: &BTreeMap<OsString, OsString>) -> Vec<u32> {
@@ -48,14 +48,14 @@ fn what_is_written_is_read_again_and_damage_or_another_identity_is_nothing() {
     let tasks = vec![task(0, vec![], vec![], vec![0]), task(4, vec![0], vec![9], vec![0, 1])];
     let whole = checkpoint(directory.path(), tasks.clone());
     let bytes = whole.encode(&IDENTITY);
-    let again = Checkpoint::decode(&bytes, &IDENTITY).unwrap();
+    let again = Checkpoint::decode(&bytes).unwrap();
     assert_eq!((again.tasks, again.variables), (tasks, whole.variables));
-    assert!(Checkpoint::decode(&bytes, &[8; 32]).is_none());
+    assert_eq!(again.identity, IDENTITY);
     for at in 0..bytes.len() {
         let mut altered = bytes.clone();
         altered[at] ^= 1;
-        assert!(Checkpoint::decode(&altered, &IDENTITY).is_none(), "byte {at}");
-        assert!(Checkpoint::decode(&bytes[..at], &IDENTITY).is_none(), "{at} bytes");
+        assert!(Checkpoint::decode(&altered).is_none(), "byte {at}");
+        assert!(Checkpoint::decode(&bytes[..at]).is_none(), "{at} bytes");
     }
 }
 
@@ -63,9 +63,9 @@ fn what_is_written_is_read_again_and_damage_or_another_identity_is_nothing() {
 fn numbers_that_lead_nowhere_are_refused_even_with_the_right_digest() {
     let directory = tempfile::tempdir().unwrap();
     let sealed = |tasks| checkpoint(directory.path(), tasks).encode(&IDENTITY);
-    assert!(Checkpoint::decode(&sealed(vec![task(0, vec![], vec![], vec![2])]), &IDENTITY).is_none());
+    assert!(Checkpoint::decode(&sealed(vec![task(0, vec![], vec![], vec![2])])).is_none());
     let variables = Task { variables: 1, ..task(0, vec![], vec![], vec![]) };
-    assert!(Checkpoint::decode(&sealed(vec![variables]), &IDENTITY).is_none());
+    assert!(Checkpoint::decode(&sealed(vec![variables])).is_none());
 }
 
 #[test]
@@ -130,7 +130,7 @@ proptest! {
     fn no_bytes_make_the_reader_fail(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut sealed = [&MAGIC[..], &IDENTITY, &bytes].concat();
         sealed.extend(digest_bytes(&sealed, Algorithm::Blake3));
-        let _ = Checkpoint::decode(&sealed, &IDENTITY);
+        let _ = Checkpoint::decode(&sealed);
     }
 }
 
@@ -198,9 +198,17 @@ impl Space {
     }
 
     fn is_unchanged(&self) -> bool {
-        let checkpoint = Checkpoint::load(&self.path("checkpoint"), &IDENTITY);
-        assert_eq!(checkpoint.len(), 1);
-        !checkpoint.unchanged(&Root::new(self.directory.path()).unwrap(), &[5], &BTreeMap::new()).is_empty()
+        let root = Root::new(self.directory.path()).unwrap();
+        let asked = Checkpoint::load(&self.path("checkpoint"), &IDENTITY);
+        let ahead = self.ahead().finish(&IDENTITY);
+        assert_eq!((asked.len(), ahead.len()), (1, 1));
+        let [one, other] = [asked, ahead].map(|read| !read.unchanged(&root, &[5], &BTreeMap::new()).is_empty());
+        assert_eq!(one, other);
+        one
+    }
+
+    fn ahead(&self) -> Ahead {
+        Ahead::start(self.directory.path(), &self.path("checkpoint")).unwrap()
     }
 }
 
@@ -251,6 +259,23 @@ fn a_task_is_unchanged_until_something_of_it_changes() {
         change(&space);
         assert!(!space.is_unchanged(), "after {what}");
     }
+}
+
+#[test]
+fn what_is_asked_ahead_is_of_one_checkpoint_and_may_be_left() {
+    let space = Space::new();
+    assert!(space.ahead().finish(&IDENTITY).is_empty(), "there is none");
+    space.record(space.candidate(), LATER);
+    assert!(space.ahead().finish(&[8; 32]).is_empty());
+    let ahead = space.ahead();
+    assert!(ahead.is_of(space.directory.path(), &space.path("checkpoint")));
+    assert!(!ahead.is_of(space.directory.path(), &space.path("other")));
+    drop(ahead);
+    let many = space.ahead();
+    fs::write(space.path("checkpoint"), "torn").unwrap();
+    drop((many, space.ahead()));
+    assert!(space.ahead().finish(&IDENTITY).is_empty());
+    assert!(Ahead::start(&space.path("nowhere"), &space.path("checkpoint")).is_none());
 }
 
 #[test]
