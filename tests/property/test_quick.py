@@ -55,7 +55,8 @@ def lines(draw: st.DrawFn) -> list[str]:
             pieces.append([draw(st.sampled_from(parameter.declared.names))])
         elif parameter.kind == "value":
             name, text = draw(st.sampled_from(parameter.declared.names)), draw(value)
-            pieces.append([f"{name}={text}"] if draw(st.booleans()) else [name, text])
+            joined = f"{name}{text}" if not name.startswith("--") and draw(st.booleans()) else f"{name}={text}"
+            pieces.append([joined] if draw(st.booleans()) else [name, text])
         elif parameter.kind == "words":
             pieces.append(["--", *draw(st.lists(st.one_of(value, st.sampled_from(ODD)), max_size=3))])
         else:
@@ -114,7 +115,7 @@ def test_the_plain_form_of_every_command_is_parsed_quickly(command: Command) -> 
 
 
 @pytest.mark.parametrize(
-    "words", [["--version"], ["run", "--dry-run", "--all"], ["query", "--tasks", "x"], ["-C", ".", "check"]]
+    "words", [["--version"], ["run", "--dry-run", "--all", "-j2"], ["query", "--tasks", "x"], ["-C", ".", "check"]]
 )
 def test_a_plain_command_line_imports_neither_typer_nor_the_modules_of_other_commands(space, words: list[str]) -> None:
     space.project("lib", "t: {command: [echo]}")

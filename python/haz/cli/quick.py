@@ -79,7 +79,9 @@ def _given(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
         if _is_plain(word):
             positional.append(word)
             continue
-        name, equals, value = word.partition("=")
+        # `-j4`; `-j=4` is the value `=4` to typer.
+        attached = len(word) > 2 and word[1] != "-" and word[2] != "="
+        name, equals, value = (word[:2], "=", word[2:]) if attached else word.partition("=")
         option = options.get(name)
         if option is None or option.field in given:
             return None
@@ -88,8 +90,7 @@ def _given(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
                 return None
             given[option.field] = True
             continue
-        # `-j=4` is the value `=4` to typer.
-        if equals and not name.startswith("--"):
+        if equals and not attached and not name.startswith("--"):
             return None
         if not equals:
             if at == len(words) or not _is_plain(words[at]):
