@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from haz import _core
 from haz._record import Record
@@ -41,13 +42,28 @@ class Trace:
     """What loading a workspace has looked at, as questions for `_core.ask_facts`.
 
     `whole` says that these are all that count: a project behind a symbolic link is not answered for by them.
+    `started` (nanoseconds since the epoch) is before the first look: what changed since may have been seen or not.
     """
 
-    __slots__ = ("looks", "whole")
+    __slots__ = ("_way", "looks", "started", "whole")
 
-    def __init__(self) -> None:
+    def __init__(self, root: str) -> None:
         self.looks: list[tuple[str, str]] = []
         self.whole = True
+        self.started = time.time_ns()
+        self._way = {root}
+
+    def listed(self, path: str) -> None:
+        """Note that the directory `path` was listed."""
+        self._way.add(path)
+        self.looks.append(("places", path))
+
+    def way(self, path: str) -> None:
+        """Note that the directory `path` below the root was reached, and through no link."""
+        while path not in self._way and len(path) > 1:
+            self._way.add(path)
+            self.looks.append(("stands", path))
+            path = os.path.dirname(path)
 
 
 def find_root(start: str) -> Root:
@@ -162,8 +178,8 @@ class _Expansion:
         elif self.canonical(real) is None:
             self.report("020", f"project `{entry.text}` leads out of the workspace, to {real}", entry)
         else:
-            self.trace.looks.append(("leads", path))
             self.trace.whole &= real == path
+            self.trace.way(path)
             self.add(entry, "" if entry.text == "/" else entry.text, real)
 
     def canonical(self, real: str) -> str | None:
@@ -259,7 +275,10 @@ class _Walk:
         real = os.path.realpath(top)
         trace = self.expansion.trace
         trace.whole &= real == top
-        trace.looks.append(("leads" if os.path.isdir(real) else "absent", top))
+        if os.path.isdir(real):
+            trace.way(top)
+        else:
+            trace.looks.append(("absent", top))
         if self.expansion.canonical(real) is not None and os.path.isdir(real):
             if self.start:
                 yield from self._candidate(self.start, real)
@@ -283,19 +302,25 @@ class _Walk:
             message = f"cannot list `{path or '/'}`: {error.strerror}; it was passed over"
             self.expansion.source.report("dsc::022", message, self.entry.node, severity="warning")
             return
-        self.expansion.trace.looks.append(("places", real))
+        self.expansion.trace.listed(real)
         level = depth - self.fixed
         for entry in listed:
             name = entry.name
             child = f"{path}/{name}"
-            if name in HIDDEN or not _is_directory(entry):
+            if name in HIDDEN or not (entry.is_symlink() or _is_directory(entry)):
                 continue
             if level < len(self.prefixes) and not self.prefixes[level].matching(child):
                 continue
             target = os.path.join(real, name)
+            if not _is_directory(entry):
+                # It may lead to a directory one day, without a trace here.
+                self.expansion.trace.looks.append(("leads" if os.path.exists(target) else "dangling", target))
+                continue
             if entry.is_symlink():
                 target = os.path.realpath(target)
                 self.expansion.trace.whole = False
+            elif self.depth is not None and depth + 1 >= self.depth:
+                self.expansion.trace.way(target)
             yield from self._candidate(child, target)
             if entry.is_symlink():
                 # Outside is not entered; inside, each target once, so that links in circles come to an end.

@@ -8,13 +8,14 @@ Only what a run leaves is believed, only by the same version of haz and Python, 
 from __future__ import annotations
 
 import marshal
+import os
 import sys
 
 from haz import _core, model
 from haz._record import Record
 from haz._uncollected import uncollected
 from haz.cache.formats import SNAPSHOT, SNAPSHOT_MAGIC
-from haz.discovery import MISNAMED_FILE, PROJECT_FILE
+from haz.discovery import MARKER, MISNAMED_FILE, PROJECT_FILE
 from haz.errors import FileSystemError
 from haz.graph import Specs, TaskGraph
 from haz.model import ProjectSpec, TaskId, Workspace
@@ -59,20 +60,30 @@ def load(root: Root, version: str) -> Snapshot | None:
             data = file.read()
     except OSError:
         return None
-    head = SNAPSHOT_MAGIC
-    if data[: len(head)] != head or _core.digest_bytes(data[len(head) + 32 :]) != data[len(head) : len(head) + 32]:
+    head = _head(root, version)
+    body = len(head) + 32
+    # Nothing is decoded that another version, or another Python, has written.
+    if data[: len(head)] != head or _core.digest_bytes(head + data[body:]) != data[len(head) : body]:
         return None
-    identity = data[len(head) : len(head) + 32]
-    facts, made_for, payload = marshal.loads(memoryview(data)[len(head) + 32 :])  # noqa: S302 - checked above
-    if made_for != _made_for(root, version) or not _core.facts_hold(root.path, facts, _NAMES):
+    facts, payload = marshal.loads(memoryview(data)[body:])  # noqa: S302 - checked above
+    if not _proves(facts, root) or not _core.facts_hold(root.path, facts, _NAMES):
         return None
     workspace, graph = _restored(root, marshal.loads(payload))  # noqa: S302 - part of the same file
-    return Snapshot(workspace, graph, identity)
+    return Snapshot(workspace, graph, data[len(head) : body])
+
+
+def _proves(facts: bytes, root: Root) -> bool:
+    """Whether the state of the file that makes this a workspace comes first, as in all that `save` has written.
+
+    Whoever wants us to believe a file that came with a repository has to guess when it would be checked out.
+    """
+    path = os.fsencode(f"{root.path}/{MARKER if root.explicit else PROJECT_FILE}")
+    return facts.startswith(b"\0" + len(path).to_bytes(4, "little") + path + b"\0")
 
 
 def facts_of(root: Root, trace: Trace) -> bytes | None:
-    """Return what proves a configuration that has just been read. None when nothing does, or not yet."""
-    return _core.ask_facts(root.path, trace.looks, _NAMES) if trace.whole else None
+    """Return what proves a configuration that has been read. None when nothing does, or not yet."""
+    return _core.ask_facts(root.path, trace.looks, _NAMES, trace.started) if trace.whole else None
 
 
 def save(root: Root, version: str, facts: bytes, workspace: Workspace, graph: TaskGraph) -> bytes | None:
@@ -80,19 +91,21 @@ def save(root: Root, version: str, facts: bytes, workspace: Workspace, graph: Ta
 
     `facts` must be from before anything else was done: a file that was changed since has not been read.
     """
-    made_for: Any = _made_for(root, version)
-    body = marshal.dumps((facts, made_for, marshal.dumps(_kept(workspace, graph))))
-    identity = _core.digest_bytes(body)
+    head = _head(root, version)
+    body = marshal.dumps((facts, marshal.dumps(_kept(workspace, graph))))
+    identity = _core.digest_bytes(head + body)
     try:
-        _core.publish(f"{root.path}/{SNAPSHOT}", SNAPSHOT_MAGIC + identity + body)
+        _core.publish(f"{root.path}/{SNAPSHOT}", head + identity + body)
     except FileSystemError:
         # A workspace that cannot be written to is read anew each time.
         return None
     return identity
 
 
-def _made_for(root: Root, version: str) -> tuple[object, ...]:
-    return (root.path, root.explicit, version, sys.version, tuple((r.__name__, r._fields) for r in _RECORDS))
+def _head(root: Root, version: str) -> bytes:
+    shapes = tuple((record.__name__, record._fields) for record in _RECORDS)
+    made_for = repr((root.path, root.explicit, version, sys.version, shapes))
+    return SNAPSHOT_MAGIC + _core.digest_bytes(made_for.encode("utf-8", "surrogatepass"))
 
 
 # --- Values ----------------------------------------------------------------------------------------------------------
