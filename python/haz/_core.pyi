@@ -329,6 +329,10 @@ class Finished:
         capturing failed.
         """
 
+    @property
+    def lost(self) -> str | None:
+        """Why the bytes of a stream could not be kept. Digest and size are right all the same."""
+
     def close(self) -> None: ...
 
 @final
