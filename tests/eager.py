@@ -1,6 +1,6 @@
 """Checkpoints that count at once: in a test, nobody waits for files to have been left alone for two seconds.
 
-What that margin guards against is left to `settle`, which waits for the file system's clock to move on.
+As a program it is haz, but for that. What that margin guards against is left to `settle`, which waits for the file system's clock to move on.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ def eager() -> Iterator[None]:
     """Let what is recorded count from now on."""
     with (
         mock.patch.object(_core, "Checkpoint", _Checkpoint),
-        mock.patch.object(
-            _core, "ask_facts", lambda root, looks, names, _at=None: REAL_ASK(root, looks, names, _later())
-        ),
+        mock.patch.object(_core, "ask_facts", lambda *arguments: REAL_ASK(*arguments[:3], at=_later())),
     ):
         yield
 
@@ -63,3 +61,10 @@ def settle(directory: Path) -> None:
     while probe.stat().st_ctime_ns == before:
         probe.write_bytes(b"")
     probe.unlink()
+
+
+if __name__ == "__main__":
+    from haz.__main__ import program
+
+    with eager():
+        program()

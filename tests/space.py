@@ -11,6 +11,8 @@ import textwrap
 from pathlib import Path
 
 HAZ = [sys.executable, "-m", "haz"]
+# A haz whose checkpoints count at once.
+EAGER = [sys.executable, "-P", str(Path(__file__).with_name("eager.py"))]
 SECONDS = 60
 
 
@@ -49,10 +51,11 @@ class Result:
 
 
 class Space:
-    """A workspace under construction. Paths are relative to its root."""
+    """A workspace under construction. Paths are relative to its root. `command` is what runs as haz."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.command = HAZ
         self._runs = 0
 
     def write(self, path: str, text: str | bytes) -> Path:
@@ -90,7 +93,7 @@ class Space:
         self._runs += 1
         report = self.root.parent / f"{self.root.name}-report-{self._runs}.json"
         extra = ["--report", str(report)] if arguments[:1] == ("run",) and "--dry-run" not in arguments else []
-        return [*HAZ, *arguments[:1], *extra, *arguments[1:]], report
+        return [*self.command, *arguments[:1], *extra, *arguments[1:]], report
 
     def haz(self, *arguments: str, cwd: str = ".", env: dict[str, str] | None = None) -> Result:
         """Run `haz` to its end."""

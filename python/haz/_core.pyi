@@ -330,6 +330,10 @@ class Finished:
         capturing failed.
         """
 
+    @property
+    def lost(self) -> str | None:
+        """Why the bytes of a stream could not be kept. Digest and size are right all the same."""
+
     def close(self) -> None: ...
 
 @final
@@ -496,12 +500,13 @@ class Checkpoint:
         """How many tasks are recorded."""
 
     def unchanged(
-        self, tasks: Sequence[int], host: Mapping[str, str]
+        self, tasks: Sequence[int], others: Sequence[int], host: Mapping[str, str]
     ) -> list[tuple[int, bytes, tuple[bytes, int, bytes, int], tuple[str, ...]]]:
         """Tell those of the tasks that are still up to date together with all that they come after, in the order given.
 
-        `host` is the invoking environment. A row is number, key, `(digest, size)` of stdout and stderr in one tuple,
-        and the workspace paths of the outputs. Entries of the store are noted as used, to the day.
+        `others` are in the run too, and count as changed. `host` is the invoking environment. A row is number, key,
+        `(digest, size)` of stdout and stderr in one tuple, and the workspace paths of the outputs. Entries of the store
+        are noted as used, to the day.
         """
 
     def record(
@@ -511,7 +516,7 @@ class Checkpoint:
             tuple[
                 int,
                 tuple[int, int],
-                tuple[Sequence[int], Sequence[int]],
+                tuple[Sequence[tuple[int, tuple[bytes, bytes]]], Sequence[int]],
                 Sequence[str],
                 bytes,
                 bytes,
@@ -525,11 +530,12 @@ class Checkpoint:
     ) -> int:
         """Write the file anew: what it held, and those of the candidates that prove to be up to date.
 
-        A candidate is its number, the numbers of its input and output lists in the patterns of the store's tree, its direct hard and
-        soft predecessors, the host variables in its key, key, digest of its inputs, path of its entry, `(digest, size)`
-        of both streams, and the rows of its outputs as `Blobs.restore` takes them.
-        What was written in the last two seconds before `at` (nanoseconds since the epoch; None: now) proves nothing yet. Returns how many are new; without any the file is
-        left alone. Raises `FileSystemError`.
+        A candidate is its number, the numbers of its input and output lists in the patterns of the store's tree, its
+        direct hard predecessors with the digests of the streams in its key, its soft ones, the host variables in its key,
+        key, digest of its inputs, path of its entry, `(digest, size)` of both streams, and the rows of its outputs as
+        `Blobs.restore` takes them.
+        What was written in the last two seconds before `at` (nanoseconds since the epoch; None: now) proves nothing yet.
+        Returns how many are new; without any the file is left alone. Raises `FileSystemError`.
         """
 
 def ask_facts(
@@ -538,9 +544,11 @@ def ask_facts(
     """Ask the disk, and keep the answers for `facts_hold`. None when one of them proves nothing, or not yet.
 
     A question is a kind and a path, relative to `root`, or absolute: `content` (the state of a file, links followed, or of
-    the names in a directory), `itself` (the same of a link), `absent`, `leads` (which file or directory is there), and
-    `places` (the directories and links in a directory, and which of `names`). Raises `ValueError` for other kinds.
-    `at` as for `Checkpoint.record`.
+    the names in a directory), `itself` (the same of a link), `absent`, `dangling` (a link that leads nowhere), `kept` (a regular file: which one, and its size), `leads`
+    (which file or directory is there), `stands` (which directory is there, and that no link to it is), and `places` (the
+    directories and links in a directory, and which of `names`). Raises `ValueError` for other kinds. `at` is when somebody
+    began to look at the same (nanoseconds since the epoch, by default now): what has changed since, or so shortly before
+    that a change could have left no trace, proves nothing.
     """
 
 def look_ahead(directory: str, name: str) -> None:

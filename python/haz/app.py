@@ -194,9 +194,8 @@ def tell_unchanged(
         directory = formats.blobs_directory(cache_directory(workspace), algorithm)
         return _core.Blobs(queue, workspace.root, directory, algorithm, tree)
 
-    argued = frozenset(options.arguments_for) if options.arguments else frozenset()
-    wanted = [task for task in graph.nodes if task not in argued]
-    found = recall.unchanged(wanted, Host.of_this_process(), blobs)
+    argued = [task for task in options.arguments_for if task in graph.specs] if options.arguments else ()
+    found = recall.unchanged(graph.nodes, argued, Host.of_this_process(), blobs)
     silent: list[CompletedRecord] = []
     for task, (record, content) in found.items():
         if content is None:
@@ -289,9 +288,11 @@ def run_changed(
         identity = loaded.identity
         if facts is not None:
             identity = snapshot.save(loaded.root, __version__, facts, workspace, loaded.graph)
+            _core.step("snapshot-kept")
         recall = recall_of(loaded, identity, options)
         if recall is not None:
             recall.record(ctx, outcome)
+            _core.step("checkpoint-kept")
     interrupted = isinstance(events, InterruptibleEvents) and events.interrupted
     return outcome, processes.spawned, loop.signalled, interrupted
 

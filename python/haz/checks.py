@@ -104,7 +104,7 @@ class Facts:
         self._literal_outputs = {pattern.anchored for pattern in self.outputs if pattern.literal}
         self._written = _core.PatternSet([_listed(spec.outputs) for spec in every])
         self._readers = _core.PatternSet([_listed(spec.inputs) for spec in self.tasks])
-        self.disk = Disk(self.root, reading.trace or Trace())
+        self.disk = Disk(self.root, reading.trace or Trace(workspace.root))
         self._documents: dict[str, Node | None] = {}
 
     def written(self, path: str) -> bool:

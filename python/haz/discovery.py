@@ -41,21 +41,35 @@ class Place(Record):
 
 
 class Trace:
-    """What loading a workspace has looked at, as questions for `_core.ask_facts`, and when it began (ns).
+    """What loading a workspace has looked at, as questions for `_core.ask_facts`.
 
     `whole` says that these are all that count: a project behind a symbolic link is not answered for by them.
+    `started` (nanoseconds since the epoch) is before the first look: what changed since may have been seen or not.
     """
 
-    __slots__ = ("began", "looks", "whole")
+    __slots__ = ("_way", "looks", "started", "whole")
 
-    def __init__(self) -> None:
+    def __init__(self, root: str) -> None:
         self.looks: list[tuple[str, str]] = []
         self.whole = True
-        self.began = time.time_ns()
+        self.started = time.time_ns()
+        self._way = {root}
+
+    def listed(self, path: str) -> None:
+        """Note that the directory `path` was listed."""
+        self._way.add(path)
+        self.looks.append(("places", path))
+
+    def way(self, path: str) -> None:
+        """Note that the directory `path` below the root was reached, and through no link."""
+        while path not in self._way and len(path) > 1:
+            self._way.add(path)
+            self.looks.append(("stands", path))
+            path = os.path.dirname(path)
 
     def facts(self, root: str) -> bytes | None:
         """Ask all again, for answers that held all the time. None where they prove nothing, or not yet."""
-        return _core.ask_facts(root, list(dict.fromkeys(self.looks)), SEEN_NAMES, self.began) if self.whole else None
+        return _core.ask_facts(root, list(dict.fromkeys(self.looks)), SEEN_NAMES, self.started) if self.whole else None
 
 
 def find_root(start: str) -> Root:
@@ -186,8 +200,8 @@ class _Expansion:
         elif self.canonical(real) is None:
             self.report("020", f"project `{entry.text}` leads out of the workspace, to {real}", entry)
         else:
-            self.trace.looks.append(("leads", path))
             self.trace.whole &= real == path
+            self.trace.way(path)
             self.add(entry, "" if entry.text == "/" else entry.text, real)
 
     def canonical(self, real: str) -> str | None:
@@ -283,7 +297,10 @@ class _Walk:
         real = os.path.realpath(top)
         trace = self.expansion.trace
         trace.whole &= real == top
-        trace.looks.append(("leads" if os.path.isdir(real) else "absent", top))
+        if os.path.isdir(real):
+            trace.way(top)
+        else:
+            trace.looks.append(("absent", top))
         if self.expansion.canonical(real) is not None and os.path.isdir(real):
             if self.start:
                 yield from self._candidate(self.start, real)
@@ -307,19 +324,25 @@ class _Walk:
             message = f"cannot list `{path or '/'}`: {error.strerror}; it was passed over"
             self.expansion.source.report("dsc::022", message, self.entry.node, severity="warning")
             return
-        self.expansion.trace.looks.append(("places", real))
+        self.expansion.trace.listed(real)
         level = depth - self.fixed
         for entry in listed:
             name = entry.name
             child = f"{path}/{name}"
-            if name in HIDDEN or not _is_directory(entry):
+            if name in HIDDEN or not (entry.is_symlink() or _is_directory(entry)):
                 continue
             if level < len(self.prefixes) and not self.prefixes[level].matching(child):
                 continue
             target = os.path.join(real, name)
+            if not _is_directory(entry):
+                # It may lead to a directory one day, without a trace here.
+                self.expansion.trace.looks.append(("leads" if os.path.exists(target) else "dangling", target))
+                continue
             if entry.is_symlink():
                 target = os.path.realpath(target)
                 self.expansion.trace.whole = False
+            elif self.depth is not None and depth + 1 >= self.depth:
+                self.expansion.trace.way(target)
             yield from self._candidate(child, target)
             if entry.is_symlink():
                 # Outside is not entered; inside, each target once, so that links in circles come to an end.

@@ -48,7 +48,10 @@ class Disk:
 
         Outside of the workspace the note is that it is there: images of whole systems keep times that prove nothing.
         """
-        self._note("content" if path.startswith(self._inside) else "leads", path)
+        if path.startswith(self._inside):
+            self._note("content", path)
+        else:
+            self._note("kept", os.path.realpath(path))
         return os.path.isfile(path) and os.access(path, os.X_OK)
 
     def real(self, directory: str) -> str:

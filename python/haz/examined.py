@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import marshal
 import os
-import sys
 
-from haz import _core
+from haz import _core, proven
 from haz._record import Record
 from haz.cache.formats import EXAMINED, EXAMINED_MAGIC
 from haz.diagnostics import Diagnostic, Span
-from haz.discovery import SEEN_NAMES, project_at
-from haz.errors import FileSystemError
+from haz.discovery import project_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,19 +38,11 @@ class Examination(Record):
 
 def load(root: Root, directory: str, host: Mapping[str, str], version: str) -> Examination | None:
     """Return what was found in the workspace at `root`, if all that it follows from is the same. Never raises."""
-    try:
-        with open(f"{root.path}/{EXAMINED}", "rb", buffering=0) as file:
-            data = file.read()
-    except OSError:
+    found = proven.read(root, EXAMINED, EXAMINED_MAGIC, _made_for(version))
+    if found is None:
         return None
-    start = len(EXAMINED_MAGIC) + 32
-    body = data[start:]
-    if data[:start] != EXAMINED_MAGIC + _core.digest_bytes(body):
-        return None
-    made_for, names, values, facts, projects, warnings = marshal.loads(body)  # noqa: S302 - checked above
-    if made_for != _made_for(root, version) or values != _values(names, host):
-        return None
-    if not _core.facts_hold(root.path, facts, SEEN_NAMES):
+    names, values, projects, warnings = marshal.loads(found[1])  # noqa: S302 - checked, and proven
+    if values != _values(names, host):
         return None
     home = project_at(root.path, {place: name for name, place, _ in projects}, directory)
     return Examination(projects, home, (), (), (*root.warnings, *map(_unpacked, warnings)))
@@ -63,27 +53,22 @@ def save(
 ) -> None:
     """Leave what was found for later; nothing where it proves nothing, or where no run has been.
 
-    `names` are the variables that count, `trace` is of all that was looked at. Trouble costs the next check time.
+    `names` are the variables that count, `trace` is of all that was looked at.
     """
-    path = f"{root.path}/{EXAMINED}"
-    if found.projects is None or found.file_errors or found.graph_errors or not os.path.isdir(os.path.dirname(path)):
+    is_sound = found.projects is not None and not found.file_errors and not found.graph_errors
+    if not is_sound or not os.path.isdir(os.path.dirname(f"{root.path}/{EXAMINED}")):
         return
     facts = trace.facts(root.path)
-    if facts is None:
-        return
-    names = sorted(names)
-    warnings = [_packed(warning) for warning in found.warnings[len(root.warnings) :]]
-    row: Any = (_made_for(root, version), names, _values(names, host), facts, found.projects, warnings)
-    body = marshal.dumps(row)
-    try:
-        _core.publish(path, EXAMINED_MAGIC + _core.digest_bytes(body) + body)
-    except FileSystemError:
-        return
+    if facts is not None:
+        names = sorted(names)
+        warnings = [_packed(warning) for warning in found.warnings[len(root.warnings) :]]
+        row: Any = (names, _values(names, host), found.projects, warnings)
+        proven.write(root, EXAMINED, EXAMINED_MAGIC, _made_for(version), facts, marshal.dumps(row))
 
 
-def _made_for(root: Root, version: str) -> tuple[object, ...]:
-    fields = Diagnostic._fields, Span._fields
-    return (root.path, root.explicit, version, sys.version, os.geteuid(), os.getegid(), fields)
+def _made_for(version: str) -> tuple[object, ...]:
+    # Who may execute what is a question of the user.
+    return (version, os.geteuid(), os.getegid(), Diagnostic._fields, Span._fields)
 
 
 def _values(names: Iterable[str], host: Mapping[str, str]) -> bytes:

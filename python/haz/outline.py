@@ -66,7 +66,7 @@ def outline(start: str) -> Outline:
 
 
 def _places(root: str, source: Source, settings: WorkspaceDeclaration) -> list[str]:
-    return [place.root for place in expand(root, source, settings.projects, Trace())]
+    return [place.root for place in expand(root, source, settings.projects, Trace(root))]
 
 
 def _project(root: str, place: str, overlays: list[tuple[frozenset[str], dict[str, str]]]) -> ProjectOutline | None:

@@ -18,7 +18,7 @@ from haz.model import CompletedRecord, StreamHashes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
     from haz.cache.manifest import Manifest
@@ -51,21 +51,29 @@ class Recall:
 
     @uncollected
     def unchanged(
-        self, tasks: Sequence[TaskId], host: Mapping[str, str], open_blobs: Callable[[], _core.Blobs]
+        self,
+        tasks: Sequence[TaskId],
+        looked_up: Collection[TaskId],
+        host: Mapping[str, str],
+        open_blobs: Callable[[], _core.Blobs],
     ) -> dict[TaskId, tuple[CompletedRecord, Content | None]]:
-        """Return the records of those tasks that need no look, with their streams where they wrote anything."""
+        """Return the records of those tasks of a run that need no look, with their streams where they wrote anything.
+
+        Those that are to be `looked_up` are none of them, and neither is what comes after them.
+        """
         if not len(self._checkpoint):
             return {}
         nodes = self._graph.nodes
         # Most tasks write nothing: their records share one value.
         known: dict[tuple[bytes, bytes], StreamHashes] = {}
-        wanted = [self._numbers[task] for task in tasks]
+        wanted = [self._numbers[task] for task in tasks if task not in looked_up]
+        others = [self._numbers[task] for task in looked_up]
         blobs: _core.Blobs | None = None
         while True:
             found: dict[TaskId, tuple[CompletedRecord, Content | None]] = {}
             refused: set[int] = set()
             replayed = 0
-            for number, key, streams, outputs in self._checkpoint.unchanged(wanted, host):
+            for number, key, streams, outputs in self._checkpoint.unchanged(wanted, others, host):
                 content: Content | None = None
                 if streams[1] or streams[3]:
                     blobs = blobs or open_blobs()
@@ -83,6 +91,7 @@ class Recall:
                 return found if _are_disjoint(found) else {}
             # What comes after them has to be looked up as well.
             wanted = [number for number in wanted if number not in refused]
+            others += refused
 
     def _streams(self, blobs: _core.Blobs, streams: tuple[bytes, int, bytes, int]) -> Content | None:
         contents = []
@@ -102,19 +111,26 @@ class Recall:
         """Write down what this run found or left up to date. Trouble costs the next run time, and is not told."""
         if outcome.invariant_violations:
             return
-        candidates = [self._candidate(ctx, task, entry) for task, entry in (ctx.kept or {}).items()]
+        streams = {task: record.streams for task, record in outcome.outcomes.items() if type(record) is CompletedRecord}
+        candidates = [
+            self._candidate(ctx, task, entry, streams)
+            for task, entry in (ctx.kept or {}).items()
+            if all(other in streams for other in self._graph.hard_predecessors[task])
+        ]
         try:
             if candidates and ctx.blobs is not None:
                 self._checkpoint.record(ctx.blobs, candidates, ctx.host)
         except FileSystemError:
             return
 
-    def _candidate(self, ctx: RunContext, task: TaskId, kept: Kept) -> tuple[Any, ...]:
+    def _candidate(
+        self, ctx: RunContext, task: TaskId, kept: Kept, heard: Mapping[TaskId, StreamHashes]
+    ) -> tuple[Any, ...]:
         graph, numbers = self._graph, self._numbers
         key, inputs, streams, rows = kept
         environment = ctx.specs[task].environment
         names = sorted(set(environment.from_host).difference(name for name, _ in environment.override))
-        hard = [numbers[other] for other in graph.hard_predecessors[task]]
+        hard = [(numbers[other], (heard[other].stdout, heard[other].stderr)) for other in graph.hard_predecessors[task]]
         soft = [numbers[other] for other in graph.soft_predecessors[task]]
         lists = (ctx.input_specs[task], ctx.output_specs[task])
         entry = formats.entry_path(self._cache, self._algorithm, key)

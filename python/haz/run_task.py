@@ -432,6 +432,9 @@ def _keep(
         reason = f"it took {len(earlier) + 1} attempts (`retries: {{cache: true}}` stores such a result)"
         ctx.observer.on_warning(task, f"the result was not stored: {reason}")
         storing = False
+    if storing and finished.lost is not None:
+        ctx.observer.on_warning(task, f"the result was not stored: {finished.lost}")
+        storing = False
     if not storing and not spec.outputs:
         return (), ""
     if not storing:

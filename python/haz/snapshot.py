@@ -8,14 +8,11 @@ Only what a run leaves is believed, only by the same version of haz and Python, 
 from __future__ import annotations
 
 import marshal
-import sys
 
-from haz import _core, model
+from haz import model, proven
 from haz._record import Record
 from haz._uncollected import uncollected
 from haz.cache.formats import SNAPSHOT, SNAPSHOT_MAGIC
-from haz.discovery import SEEN_NAMES
-from haz.errors import FileSystemError
 from haz.graph import Specs, TaskGraph
 from haz.model import ProjectSpec, TaskId, Workspace
 
@@ -37,6 +34,7 @@ _RECORDS: tuple[type[Record], ...] = tuple(
     for _, value in sorted(vars(model).items())
     if isinstance(value, type) and issubclass(value, Record) and value is not Record
 )
+_SHAPES = tuple((record.__name__, record._fields) for record in _RECORDS)
 _CODES = {record: code for code, record in enumerate(_RECORDS, 1)}
 _EDGES = ("hard", "soft", "producer")
 
@@ -52,20 +50,11 @@ class Snapshot(Record):
 @uncollected
 def load(root: Root, version: str) -> Snapshot | None:
     """Return what is known of the workspace at `root`, if the disk still says the same. Never raises."""
-    path = f"{root.path}/{SNAPSHOT}"
-    try:
-        with open(path, "rb", buffering=0) as file:
-            data = file.read()
-    except OSError:
+    found = proven.read(root, SNAPSHOT, SNAPSHOT_MAGIC, (version, _SHAPES))
+    if found is None:
         return None
-    head = SNAPSHOT_MAGIC
-    if data[: len(head)] != head or _core.digest_bytes(data[len(head) + 32 :]) != data[len(head) : len(head) + 32]:
-        return None
-    identity = data[len(head) : len(head) + 32]
-    facts, made_for, payload = marshal.loads(memoryview(data)[len(head) + 32 :])  # noqa: S302 - checked above
-    if made_for != _made_for(root, version) or not _core.facts_hold(root.path, facts, SEEN_NAMES):
-        return None
-    workspace, graph = _restored(root, marshal.loads(payload))  # noqa: S302 - part of the same file
+    identity, payload = found
+    workspace, graph = _restored(root, marshal.loads(payload))  # noqa: S302 - checked, and proven
     return Snapshot(workspace, graph, identity)
 
 
@@ -74,19 +63,8 @@ def save(root: Root, version: str, facts: bytes, workspace: Workspace, graph: Ta
 
     `facts` must be from before anything else was done: a file that was changed since has not been read.
     """
-    made_for: Any = _made_for(root, version)
-    body = marshal.dumps((facts, made_for, marshal.dumps(_kept(workspace, graph))))
-    identity = _core.digest_bytes(body)
-    try:
-        _core.publish(f"{root.path}/{SNAPSHOT}", SNAPSHOT_MAGIC + identity + body)
-    except FileSystemError:
-        # A workspace that cannot be written to is read anew each time.
-        return None
-    return identity
-
-
-def _made_for(root: Root, version: str) -> tuple[object, ...]:
-    return (root.path, root.explicit, version, sys.version, tuple((r.__name__, r._fields) for r in _RECORDS))
+    payload = marshal.dumps(_kept(workspace, graph))
+    return proven.write(root, SNAPSHOT, SNAPSHOT_MAGIC, (version, _SHAPES), facts, payload)
 
 
 # --- Values ----------------------------------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ class _Loader:
         self.explicit = root.explicit
         self.diagnostics: list[Diagnostic] = []
         self.overlays: list[OverlayDeclaration] = []
-        self.trace = Trace()
+        self.trace = Trace(root.path)
         self._lacks_projects = False
         self._lacks_overlays = False
         self._partial: set[str] = set()

@@ -17,7 +17,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.space import HAZ, Space
+from tests.eager import settle
+from tests.space import EAGER, Space
 
 FILES = 12
 TASKS = f"""
@@ -32,13 +33,14 @@ TASKS = f"""
 STEPS = (
     *("blob-staged", "blob-written", "blob-named", "publish-staged", "publish-written", "publish-named"),
     *("restore-made", "restore-filled", "restore-staged", "restore-named", "restore-removed"),
-    "log-written",
+    *("log-written", "snapshot-kept", "checkpoint-kept"),
 )
 COLLECT = "collect-removed"
 
 
 def lay_out(space: Space) -> None:
-    """A workspace with three results in its cache."""
+    """A workspace with three results in its cache, of which each run makes a snapshot and a checkpoint."""
+    space.command = EAGER
     shutil.rmtree(space.root / ".haz", ignore_errors=True)
     space.project("lib", TASKS)
     for text in "012":
@@ -48,9 +50,11 @@ def lay_out(space: Space) -> None:
 
 def prepare(space: Space, text: str, *, cold: bool) -> None:
     """Let the next run restore what is in the cache (or, cold, store it), over what another result has left."""
+    settle(space.root)
     space.write("lib/in", text)
     if cold:
         shutil.rmtree(space.root / ".haz/cache", ignore_errors=True)
+        shutil.rmtree(space.root / ".haz/state", ignore_errors=True)
 
 
 def hold_to_the_truth(space: Space, text: str) -> None:
@@ -112,7 +116,7 @@ def strike(space: Space, text: str, delay: float, *, cold: bool) -> bool:
     """Let haz work for `delay` seconds and kill it; whether it was still at work."""
     prepare(space, text, cold=cold)
     process = subprocess.Popen(
-        [*HAZ, "run", "--workspace"], cwd=space.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*space.command, "run", "--workspace"], cwd=space.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     time.sleep(delay)  # the moment of the blow is the subject
     process.kill()

@@ -185,6 +185,7 @@ def test_a_change_during_the_check_is_not_lost(space: Space, monkeypatch: pytest
 
     def late(problems: object) -> object:
         if not (space.root / "libs/late").exists():
+            settle(space.root)
             space.write("libs/late/haz.yml", "name: late\ntasks: {t: {command: ['true']}}\n")
         return real(problems)  # type: ignore[arg-type]
 

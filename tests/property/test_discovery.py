@@ -42,7 +42,9 @@ def test_the_pruned_walk_finds_what_a_full_walk_finds(directories, pattern, excl
         text = f"projects: [{', '.join(entries)}]\n".replace("\\", "\\\\")
         source = parse.Source(str(root / "w.yml"), text.encode())
         declared = parse.workspace(source)
-        found = {place.root for place in discovery.expand(str(root), source, declared.projects, discovery.Trace())}
+        found = {
+            place.root for place in discovery.expand(str(root), source, declared.projects, discovery.Trace(str(root)))
+        }
     matched = {f"/{directory}" for directory in directories if wanted.matching(f"/{directory}")}
     expected = {path for path in matched if not left_out.matching(path)}
     assert found == expected

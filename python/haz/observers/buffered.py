@@ -7,7 +7,7 @@ from haz.observers.output import OutputObserver
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import IO
+    from io import FileIO
 
     from haz.model import TaskId
     from haz.observers.presenter import Presenter
@@ -17,40 +17,50 @@ PIECE = 1 << 20
 
 
 class Block:
-    """The bytes of one stream: in memory up to 8 MiB, then in an unnamed temporary file (D6)."""
+    """The bytes of one stream: up to 8 MiB in memory, what came before them in an unnamed temporary file (D6).
+
+    Where that cannot be written any more, memory has to do: what a task says is not thrown away.
+    """
 
     def __init__(self) -> None:
         self._memory = bytearray()
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
+        self._is_full = False
         self.last = b""
 
     def add(self, chunk: bytes) -> None:
         if not chunk:
             return
         self.last = chunk[-1:]
-        if self._file is None and len(self._memory) + len(chunk) > IN_MEMORY:
-            import tempfile  # noqa: PLC0415 - rare, and slow to import
+        self._memory += chunk
+        if len(self._memory) > IN_MEMORY and not self._is_full:
+            self._spill()
 
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `pieces` or with the block
-            self._file.write(self._memory)
-            self._memory.clear()
-        if self._file is None:
-            self._memory += chunk
-        else:
-            self._file.write(chunk)
+    def _spill(self) -> None:
+        import tempfile  # noqa: PLC0415 - rare, and slow to import
+
+        written = 0
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `pieces` or with the block
+            with memoryview(self._memory) as view:
+                while written < len(view):
+                    written += self._file.write(view[written:]) or 0
+        except OSError:
+            self._is_full = True
+        del self._memory[:written]
 
     def pieces(self) -> Iterator[bytes]:
         """Yield everything once, and forget it."""
-        if self._file is None:
-            if self._memory:
-                yield bytes(self._memory)
-            self._memory.clear()
-        else:
+        if self._file is not None:
             self._file.seek(0)
             while piece := self._file.read(PIECE):
                 yield piece
             self._file.close()
             self._file = None
+        if self._memory:
+            yield bytes(self._memory)
+        self._memory.clear()
         self.last = b""
 
 

@@ -20,7 +20,7 @@ use crate::glob::check_spec;
 
 type Streams = [(Digest, u64); 2];
 type Lists = (u32, u32);
-type Edges = (Vec<u32>, Vec<u32>);
+type Edges = (Vec<(u32, [Digest; 2])>, Vec<u32>);
 type Described<'py> = (u32, Lists, Edges, Vec<OsString>, Digest, Digest, PathBuf, Streams, Vec<Bound<'py, PyTuple>>);
 
 /// What an earlier run has left in a file.
@@ -52,11 +52,13 @@ impl Checkpoint {
         &self,
         py: Python<'py>,
         tasks: Vec<u32>,
+        others: Vec<u32>,
         host: BTreeMap<OsString, OsString>,
     ) -> PyResult<Bound<'py, PyList>> {
         let list = PyList::empty(py);
         let Ok(root) = Root::new(&self.root) else { return Ok(list) };
-        let found = py.detach(|| Ok::<_, PyErr>(threads(0)?.install(|| self.inner.unchanged(&root, &tasks, &host))))?;
+        let found =
+            py.detach(|| Ok::<_, PyErr>(threads(0)?.install(|| self.inner.unchanged(&root, &tasks, &others, &host))))?;
         // Most streams are empty, and equal digests are one object.
         let mut known: HashMap<Digest, Bound<'py, PyBytes>> = HashMap::new();
         let mut bytes = |digest: &Digest| known.entry(*digest).or_insert_with(|| PyBytes::new(py, digest)).clone();
@@ -117,8 +119,11 @@ fn kind_of(name: &str) -> PyResult<Kind> {
         "content" => Ok(Kind::Content),
         "itself" => Ok(Kind::Itself),
         "absent" => Ok(Kind::Absent),
+        "dangling" => Ok(Kind::Dangling),
+        "kept" => Ok(Kind::Kept),
         "leads" => Ok(Kind::Leads),
         "places" => Ok(Kind::Places),
+        "stands" => Ok(Kind::Stands),
         _ => Err(PyValueError::new_err(format!("unknown kind of fact {name:?}"))),
     }
 }

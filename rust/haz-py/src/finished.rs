@@ -19,6 +19,8 @@ pub struct Finished {
     signal: Option<i32>,
     #[pyo3(get)]
     error: Option<(&'static str, String)>,
+    #[pyo3(get)]
+    lost: Option<String>,
     marks: [([u8; 32], u64); 2],
     streams: Mutex<Option<[Stream; 2]>>,
 }
@@ -26,9 +28,9 @@ pub struct Finished {
 impl Finished {
     /// Wrap what process capture yields.
     pub fn new(captured: Captured) -> Self {
-        let Captured { code, signal, stdout, stderr, error } = captured;
+        let Captured { code, signal, stdout, stderr, error, lost } = captured;
         let marks = [(stdout.digest, stdout.size), (stderr.digest, stderr.size)];
-        Self { code, signal, error, marks, streams: Mutex::new(Some([stdout, stderr])) }
+        Self { code, signal, error, lost, marks, streams: Mutex::new(Some([stdout, stderr])) }
     }
 
     /// Standard output and standard error, sharing their bytes; `ValueError` after `close()`.
@@ -51,7 +53,7 @@ impl Finished {
     fn _of(code: Option<i32>, signal: Option<i32>, stdout: &[u8], stderr: &[u8], algorithm: &str) -> PyResult<Self> {
         let algorithm = algorithm_of(algorithm)?;
         let [stdout, stderr] = [stdout, stderr].map(|bytes| Stream::of_bytes(bytes, algorithm));
-        Ok(Self::new(Captured { code, signal, stdout, stderr, error: None }))
+        Ok(Self::new(Captured { code, signal, stdout, stderr, error: None, lost: None }))
     }
 
     #[getter]

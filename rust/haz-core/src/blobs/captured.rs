@@ -64,6 +64,8 @@ pub struct Captured {
     pub stderr: Stream,
     /// `stdout`, `stderr` or `wait`, with the reason, when capturing or reaping failed.
     pub error: Option<(&'static str, String)>,
+    /// Why the content of a stream is not kept, though its digest and size are known.
+    pub lost: Option<String>,
 }
 
 #[cfg(test)]

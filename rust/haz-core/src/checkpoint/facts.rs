@@ -38,15 +38,31 @@ pub enum Kind {
     Kept = 4,
     /// Which file or directory it leads to, in whatever state.
     Leads = 5,
-    /// The directories and links in a directory, and whether one of some names is there.
+    /// The directories and links in a directory that no link leads to, and whether one of some names is there.
     Places = 6,
+    /// Which directory is there, and that no link to it is.
+    Stands = 7,
 }
 
 impl Kind {
     /// The kind of this number.
     pub fn of(number: u8) -> Option<Self> {
-        let all = [Self::Content, Self::Itself, Self::Absent, Self::Dangling, Self::Kept, Self::Leads, Self::Places];
+        let all = [
+            Self::Content,
+            Self::Itself,
+            Self::Absent,
+            Self::Dangling,
+            Self::Kept,
+            Self::Leads,
+            Self::Places,
+            Self::Stands,
+        ];
         all.get(usize::from(number)).copied()
+    }
+
+    /// Whether the question is about what a link leads to, and not about the link.
+    fn follows(self) -> bool {
+        matches!(self, Self::Content | Self::Dangling | Self::Leads)
     }
 }
 
@@ -87,9 +103,9 @@ impl AsFd for Root {
 pub struct Fact(Vec<u8>);
 
 impl Fact {
-    /// Ask, at `now`. `None` when the answer proves nothing for later: it is too fresh, or there is none.
+    /// Ask. `None` when the answer proves nothing for later: it is too fresh, or there is none.
     ///
-    /// `path` is relative to the root, without leading `/`, or absolute; `names` are those that `Places` looks for.
+    /// At `now`, or later, somebody has looked at the same: what may have changed since is too fresh. `path` is relative to the root, without leading `/`, or absolute; `names` are those that `Places` looks for.
     pub fn ask(root: &Root, kind: Kind, path: &[u8], names: &[&[u8]], now: i128) -> Option<Self> {
         let mut text = path.to_vec();
         text.push(0);
@@ -101,8 +117,11 @@ impl Fact {
         bytes.extend(text);
         match (kind, answer) {
             (Kind::Absent | Kind::Dangling, Answer::Nothing) => {}
-            (Kind::Kept | Kind::Leads, Answer::State(stamp)) => bytes.extend(encoded(&stamp)?),
-            (Kind::Content | Kind::Itself, Answer::State(stamp)) if lasting(&stamp) => bytes.extend(encoded(&stamp)?),
+            (Kind::Kept, Answer::State(stamp)) => bytes.extend(encoded(&stamp)?),
+            // Another file or directory that takes the place of one is changed by being moved there.
+            (Kind::Content | Kind::Itself | Kind::Leads | Kind::Stands, Answer::State(stamp)) if lasting(&stamp) => {
+                bytes.extend(encoded(&stamp)?);
+            }
             (Kind::Places, Answer::Places(stamp, digest)) if lasting(&stamp) => {
                 bytes.extend(encoded(&stamp)?);
                 bytes.extend(digest);
@@ -114,9 +133,11 @@ impl Fact {
 
     /// The fact that a file or directory is in a state that was seen already. `None` when it is too fresh.
     pub fn seen(kind: Kind, path: &[u8], stamp: &Stamp, now: i128) -> Option<Self> {
-        if !stamp.is_lasting(MARGIN, now) {
-            return None;
-        }
+        if stamp.is_lasting(MARGIN, now) { Self::identity(kind, path, stamp) } else { None }
+    }
+
+    /// The fact that a file or directory is the one that was seen already, whatever its state. For `Leads` and `Stands`.
+    pub fn identity(kind: Kind, path: &[u8], stamp: &Stamp) -> Option<Self> {
         let length = u32::try_from(path.len()).ok()?.to_le_bytes();
         let stamp = encoded(stamp)?;
         Some(Self([&[kind as u8][..], &length, path, &[0], &stamp].concat()))
@@ -135,8 +156,7 @@ enum Answer {
 }
 
 fn answer(root: &Root, kind: Kind, path: &CStr, names: &[&[u8]]) -> Option<Answer> {
-    let follow = !matches!(kind, Kind::Itself | Kind::Absent | Kind::Kept);
-    let found = match root.stat(path, follow) {
+    let found = match root.stat(path, kind.follows()) {
         Ok(found) => found,
         Err(error) => {
             return matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP))
@@ -146,6 +166,7 @@ fn answer(root: &Root, kind: Kind, path: &CStr, names: &[&[u8]]) -> Option<Answe
     let stamp = Stamp::of_stat(&found);
     Some(match kind {
         Kind::Kept if found.st_mode & libc::S_IFMT != libc::S_IFREG => return None,
+        Kind::Stands if found.st_mode & libc::S_IFMT != libc::S_IFDIR => return None,
         Kind::Places => Answer::Places(stamp, places(root, path, names)?),
         _ => Answer::State(stamp),
     })
@@ -157,7 +178,7 @@ fn places(root: &Root, path: &CStr, names: &[&[u8]]) -> Option<Digest> {
     let path = if path.is_empty() { c"." } else { path };
     // SAFETY: an open descriptor and a C string; the stream is closed below, and its entries are not used after that.
     unsafe {
-        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         let descriptor = libc::openat(root.0.as_raw_fd(), path.as_ptr(), flags);
         if descriptor < 0 {
             return None;
@@ -266,8 +287,7 @@ impl Facts {
         let path = path_of(row, 0)?;
         let text = CStr::from_bytes_with_nul(&row[path.start..=path.end]).ok()?;
         let known = &row[path.end + 1..];
-        let follow = !matches!(kind, Kind::Itself | Kind::Absent | Kind::Kept);
-        if kind == Kind::Places && root.stat(text, true).is_ok_and(|found| Stamp::of_stat(&found) == decoded(known)) {
+        if kind == Kind::Places && root.stat(text, false).is_ok_and(|found| Stamp::of_stat(&found) == decoded(known)) {
             return Some(0);
         }
         if matches!(kind, Kind::Places | Kind::Absent | Kind::Dangling) {
@@ -277,12 +297,12 @@ impl Facts {
                 Answer::State(_) => None,
             };
         }
-        let found = root.stat(text, follow).ok()?;
+        let found = root.stat(text, kind.follows()).ok()?;
         let (stamp, known) = (Stamp::of_stat(&found), decoded(known));
         let same_file = (stamp.device, stamp.inode) == (known.device, known.inode);
         let holds = match kind {
             Kind::Kept => same_file && stamp.size == known.size && found.st_mode & libc::S_IFMT == libc::S_IFREG,
-            Kind::Leads => same_file,
+            Kind::Leads | Kind::Stands => same_file,
             _ => stamp == known,
         };
         holds.then_some(if kind == Kind::Kept { stamp.modified } else { 0 })
@@ -354,7 +374,7 @@ mod tests {
     #[test]
     fn a_fact_holds_until_its_answer_is_another() {
         type Change = fn(&Space);
-        let cases: [(Kind, &str, Change); 13] = [
+        let cases: [(Kind, &str, Change); 16] = [
             (Kind::Content, "d/f", |space| fs::write(space.path("d/f"), "two!").unwrap()),
             (Kind::Content, "l", |space| fs::write(space.path("d/f"), "two!").unwrap()),
             (Kind::Content, "d", |space| fs::write(space.path("d/g"), "").unwrap()),
@@ -375,7 +395,20 @@ mod tests {
                 fs::write(space.path("new"), "one").unwrap();
                 fs::rename(space.path("new"), space.path("d/f")).unwrap();
             }),
+            (Kind::Stands, "d", |space| {
+                fs::rename(space.path("d"), space.path("e")).unwrap();
+                symlink("e", space.path("d")).unwrap();
+            }),
+            (Kind::Stands, "d", |space| {
+                fs::create_dir(space.path("e")).unwrap();
+                fs::rename(space.path("d"), space.path("f")).unwrap();
+                fs::rename(space.path("e"), space.path("d")).unwrap();
+            }),
             (Kind::Places, "", |space| fs::create_dir(space.path("e")).unwrap()),
+            (Kind::Places, "d", |space| {
+                fs::rename(space.path("d"), space.path("e")).unwrap();
+                symlink("e", space.path("d")).unwrap();
+            }),
             (Kind::Places, "d", |space| fs::write(space.path("d/haz.yml"), "").unwrap()),
         ];
         for (kind, path, change) in cases {
@@ -392,10 +425,11 @@ mod tests {
         let space = Space::new();
         let kept = space.ask(Kind::Kept, "d/f");
         let leads = space.ask(Kind::Leads, "d");
+        let stands = space.ask(Kind::Stands, "d");
         let places = space.ask(Kind::Places, "d");
         fs::write(space.path("d/g"), "").unwrap();
         fs::File::options().write(true).open(space.path("d/f")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
-        for facts in [kept, leads, places] {
+        for facts in [kept, leads, stands, places] {
             assert!(space.holds(&facts));
         }
     }
@@ -419,7 +453,10 @@ mod tests {
         let ask = |kind| Fact::ask(&space.root(), kind, b"d/f", &[], now());
         assert!(ask(Kind::Content).is_none());
         assert!(ask(Kind::Itself).is_none());
-        assert!(Fact::ask(&space.root(), Kind::Places, b"d", &[], now()).is_none());
+        assert!(ask(Kind::Leads).is_none());
+        for kind in [Kind::Stands, Kind::Places] {
+            assert!(Fact::ask(&space.root(), kind, b"d", &[], now()).is_none());
+        }
         assert!(ask(Kind::Kept).is_some(), "no question of time");
         let stamp = Stamp::of(&fs::metadata(space.path("d/f")).unwrap());
         assert!(Fact::seen(Kind::Content, b"d/f", &stamp, now()).is_none());
@@ -427,9 +464,21 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_in_another_state_is_listed_again() {
+        let space = Space::new();
+        let facts = space.ask(Kind::Places, "d");
+        fs::write(space.path("d/g"), "").unwrap();
+        assert!(space.holds(&facts));
+        fs::write(space.path("d/haz.yml"), "").unwrap();
+        assert!(!space.holds(&facts));
+    }
+
+    #[test]
     fn what_is_not_there_has_no_state() {
         let space = Space::new();
-        for (kind, path) in [(Kind::Content, "x"), (Kind::Absent, "d"), (Kind::Kept, "d"), (Kind::Kept, "l")] {
+        for (kind, path) in
+            [(Kind::Content, "x"), (Kind::Absent, "d"), (Kind::Kept, "d"), (Kind::Kept, "l"), (Kind::Stands, "l")]
+        {
             assert!(Fact::ask(&space.root(), kind, path.as_bytes(), &[], LATER).is_none(), "{kind:?} {path}");
         }
         assert!(Fact::ask(&space.root(), Kind::Leads, b"a\0b", &[], LATER).is_none());
@@ -446,7 +495,7 @@ mod tests {
             }
         }
         let mut odd = whole.clone();
-        odd[0] = 7;
+        odd[0] = 99;
         assert!(Facts::decode(odd).is_none());
         let mut long = whole;
         long[1..5].copy_from_slice(&u32::MAX.to_le_bytes());

@@ -8,7 +8,7 @@ mod ahead;
 pub mod facts;
 mod record;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
@@ -23,7 +23,7 @@ pub use ahead::Ahead;
 use facts::{Facts, Kind, Root};
 pub use record::{Candidate, record};
 
-const MAGIC: &[u8; 8] = b"haz-ckp1";
+const MAGIC: &[u8; 8] = b"haz-ckp2";
 const TRAILER: usize = 32;
 const DAY: i128 = 86_400 * 1_000_000_000;
 
@@ -38,8 +38,8 @@ pub struct Task {
     pub streams: [(Digest, u64); 2],
     /// Workspace paths of its outputs.
     pub outputs: Vec<OsString>,
-    /// Its direct hard predecessors.
-    hard: Vec<u32>,
+    /// Its direct hard predecessors, with the digests of their streams that its key was made of.
+    hard: Vec<(u32, [Digest; 2])>,
     /// Its direct soft predecessors.
     soft: Vec<u32>,
     /// Which variables its key was made of.
@@ -95,7 +95,7 @@ impl Checkpoint {
                 key: reader.digest()?,
                 streams: [(reader.digest()?, reader.long()?), (reader.digest()?, reader.long()?)],
                 outputs: reader.list(Reader::text)?,
-                hard: reader.list(Reader::number)?,
+                hard: reader.list(|reader| Some((reader.number()?, [reader.digest()?, reader.digest()?])))?,
                 soft: reader.list(Reader::number)?,
                 variables: reader.number().filter(|group| (*group as usize) < variables.len())?,
                 facts: reader.list(|reader| reader.number().filter(|fact| (*fact as usize) < facts.len()))?,
@@ -121,7 +121,10 @@ impl Checkpoint {
                 writer.0.extend(size.to_le_bytes());
             }
             writer.list(&task.outputs, |writer, path| writer.bytes(path.as_bytes()));
-            writer.list(&task.hard, |writer, number| writer.number(*number));
+            writer.list(&task.hard, |writer, (number, streams)| {
+                writer.number(*number);
+                writer.0.extend(streams.concat());
+            });
             writer.list(&task.soft, |writer, number| writer.number(*number));
             writer.number(task.variables);
             writer.list(&task.facts, |writer, number| writer.number(*number));
@@ -142,18 +145,23 @@ impl Checkpoint {
     }
 
     /// Those of the `wanted` tasks that are still up to date, and all that they must come after as well; in the order of
-    /// `wanted`. `host` is the invoking environment. Parallel on the current pool.
+    /// `wanted`. `others` are in the run too, and count as changed. `host` is the invoking environment. Parallel on the
+    /// current pool.
     ///
     /// The entries of the answer are noted as used, to the day, for the collection of what nobody uses.
-    pub fn unchanged(&self, root: &Root, wanted: &[u32], host: &BTreeMap<OsString, OsString>) -> Vec<&Task> {
+    pub fn unchanged(
+        &self,
+        root: &Root,
+        wanted: &[u32],
+        others: &[u32],
+        host: &BTreeMap<OsString, OsString>,
+    ) -> Vec<&Task> {
         let place: HashMap<u32, usize> = self.tasks.iter().enumerate().map(|(at, task)| (task.number, at)).collect();
         let same_values: Vec<bool> =
             self.variables.iter().map(|group| values(&group.names, host) == group.digest).collect();
         let mut holds = vec![false; self.tasks.len()];
-        let mut in_run = vec![false; self.tasks.len()];
         let mut asked = vec![false; if self.answers.is_none() { self.facts.len() } else { 0 }];
         for at in wanted.iter().filter_map(|number| place.get(number).copied()) {
-            in_run[at] = true;
             holds[at] = same_values[self.tasks[at].variables as usize];
             if holds[at] && self.answers.is_none() {
                 self.tasks[at].facts.iter().for_each(|fact| asked[*fact as usize] = true);
@@ -165,7 +173,7 @@ impl Checkpoint {
         for (at, task) in self.tasks.iter().enumerate() {
             holds[at] = holds[at] && task.facts.iter().all(|fact| answers[*fact as usize].is_some());
         }
-        self.fell(&place, wanted, &mut holds);
+        self.fell(&place, &wanted.iter().chain(others).copied().collect(), &mut holds);
         let now = crate::tree::stamp::now();
         let found: Vec<usize> = wanted.iter().filter_map(|number| place.get(number).copied()).collect();
         let found: Vec<&Task> = found.into_iter().filter(|at| holds[*at]).map(|at| &self.tasks[at]).collect();
@@ -179,15 +187,17 @@ impl Checkpoint {
         found
     }
 
-    /// Take out what comes after something that does not hold, by hard edges, or soft ones within the run.
-    fn fell(&self, place: &HashMap<u32, usize>, wanted: &[u32], holds: &mut [bool]) {
-        let in_run: std::collections::HashSet<u32> = wanted.iter().copied().collect();
+    /// Take out what comes after something that does not hold, by hard edges, or soft ones within the run; and what comes
+    /// after a task that has written something else since.
+    fn fell(&self, place: &HashMap<u32, usize>, in_run: &HashSet<u32>, holds: &mut [bool]) {
         let mut after: HashMap<u32, Vec<usize>> = HashMap::new();
         let mut fallen: Vec<u32> = Vec::new();
         for (at, task) in self.tasks.iter().enumerate() {
-            let soft = task.soft.iter().filter(|number| in_run.contains(number));
-            for before in task.hard.iter().chain(soft) {
-                if place.get(before).is_some_and(|before| holds[*before]) {
+            let soft = task.soft.iter().filter(|number| in_run.contains(number)).map(|number| (number, None));
+            for (before, heard) in task.hard.iter().map(|(number, streams)| (number, Some(streams))).chain(soft) {
+                let says = |at: usize| self.tasks[at].streams.map(|(digest, _)| digest);
+                let same = |at: &usize| holds[*at] && heard.is_none_or(|heard| says(*at) == *heard);
+                if place.get(before).is_some_and(same) {
                     after.entry(*before).or_default().push(at);
                 } else if std::mem::replace(&mut holds[at], false) {
                     fallen.push(task.number);

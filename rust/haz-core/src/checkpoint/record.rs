@@ -26,8 +26,8 @@ pub struct Candidate {
     pub inputs: u32,
     /// The same of its outputs.
     pub outputs: u32,
-    /// Its direct hard predecessors.
-    pub hard: Vec<u32>,
+    /// Its direct hard predecessors, with the streams that its key was made of.
+    pub hard: Vec<(u32, [Digest; 2])>,
     /// Its direct soft predecessors.
     pub soft: Vec<u32>,
     /// The variables of the invoking environment that its key was made of.
@@ -223,7 +223,10 @@ impl Observer<'_> {
         for (list, _) in &problems {
             proofs[*list as usize] = None;
         }
-        let ask = |look: &Look| Fact::ask(&self.root, look.kind, &look.path, &[], self.now);
+        let ask = |look: &Look| match &look.seen {
+            Some(stamp) => Fact::identity(look.kind, &look.path, stamp),
+            None => Fact::ask(&self.root, look.kind, &look.path, &[], self.now),
+        };
         let asked: Vec<Option<Fact>> = looks.par_iter().with_max_len(64).map(ask).collect();
         for (look, fact) in looks.iter().zip(&asked) {
             note(&mut proofs, &look.specs, fact.as_ref(), book);

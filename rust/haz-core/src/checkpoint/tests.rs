@@ -15,6 +15,7 @@ const LATER: i128 = i128::MAX >> 1;
 
 fn task(number: u32, hard: Vec<u32>, soft: Vec<u32>, facts: Vec<u32>) -> Task {
     let outputs = vec![OsString::from_vec(b"/d/\xff".to_vec())];
+    let hard = hard.into_iter().map(|number| (number, [[1; 32], [2; 32]])).collect();
     let streams = [([1; 32], 0), ([2; 32], 3)];
     Task { number, key: [3; 32], streams, outputs, hard, soft, variables: 0, facts }
 }
@@ -38,7 +39,7 @@ fn checkpoint(directory: &Path, tasks: Vec<Task>) -> Checkpoint {
 }
 
 fn numbers(checkpoint: &Checkpoint, directory: &Path, wanted: &[u32], host: &BTreeMap<OsString, OsString>) -> Vec<u32> {
-    let found = checkpoint.unchanged(&Root::new(directory).unwrap(), wanted, host);
+    let found = checkpoint.unchanged(&Root::new(directory).unwrap(), wanted, &[], host);
     found.into_iter().map(|task| task.number).collect()
 }
 
@@ -94,6 +95,27 @@ fn a_soft_predecessor_counts_only_within_the_run() {
     let checkpoint = checkpoint(directory.path(), tasks);
     assert_eq!(numbers(&checkpoint, directory.path(), &[0, 1], &host(&[("A", "1")])), [0_u32; 0]);
     assert_eq!(numbers(&checkpoint, directory.path(), &[1], &host(&[("A", "1")])), [1]);
+}
+
+#[test]
+fn a_soft_predecessor_that_is_run_anyway_counts_as_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let tasks = vec![task(0, vec![], vec![], vec![0]), task(1, vec![], vec![0], vec![0])];
+    let checkpoint = checkpoint(directory.path(), tasks);
+    let root = Root::new(directory.path()).unwrap();
+    assert!(checkpoint.unchanged(&root, &[1], &[0], &host(&[("A", "1")])).is_empty());
+}
+
+#[test]
+fn a_predecessor_that_has_written_something_else_since_is_a_change() {
+    let directory = tempfile::tempdir().unwrap();
+    for place in 0..2 {
+        let mut later = task(0, vec![], vec![], vec![0]);
+        later.streams[place].0 = [9; 32];
+        let tasks = vec![later, task(1, vec![0], vec![], vec![0]), task(2, vec![1], vec![], vec![0])];
+        let checkpoint = checkpoint(directory.path(), tasks);
+        assert_eq!(numbers(&checkpoint, directory.path(), &[0, 1, 2], &host(&[("A", "1")])), [0]);
+    }
 }
 
 proptest! {
@@ -202,7 +224,7 @@ impl Space {
         let asked = Checkpoint::load(&self.path("checkpoint"), &IDENTITY);
         let ahead = self.ahead().finish(&IDENTITY);
         assert_eq!((asked.len(), ahead.len()), (1, 1));
-        let [one, other] = [asked, ahead].map(|read| !read.unchanged(&root, &[5], &BTreeMap::new()).is_empty());
+        let [one, other] = [asked, ahead].map(|read| !read.unchanged(&root, &[5], &[], &BTreeMap::new()).is_empty());
         assert_eq!(one, other);
         one
     }
@@ -334,6 +356,6 @@ impl Space {
     fn is_unchanged_of(&self, numbers: &[u32]) -> bool {
         let checkpoint = Checkpoint::load(&self.path("checkpoint"), &IDENTITY);
         let root = Root::new(self.directory.path()).unwrap();
-        checkpoint.unchanged(&root, numbers, &BTreeMap::new()).len() == numbers.len()
+        checkpoint.unchanged(&root, numbers, &[], &BTreeMap::new()).len() == numbers.len()
     }
 }

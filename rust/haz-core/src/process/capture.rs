@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::blobs::{Content, Stream};
 use crate::digest::{Algorithm, Hasher};
+use crate::error::reason;
 
 /// Where captured bytes go.
 pub(super) struct Capture {
@@ -16,8 +17,10 @@ pub(super) struct Capture {
     size: u64,
     memory: Vec<u8>,
     file: Option<File>,
-    /// Why the content is not complete.
+    /// Why not everything was read.
     error: Option<String>,
+    /// Why what was read is not kept.
+    lost: Option<String>,
 }
 
 /// How streams are captured.
@@ -30,18 +33,19 @@ pub(super) struct CaptureRules {
 
 impl Capture {
     pub fn new(rules: &CaptureRules) -> Self {
-        Self { hasher: Hasher::new(rules.algorithm), size: 0, memory: Vec::new(), file: None, error: None }
+        Self { hasher: Hasher::new(rules.algorithm), size: 0, memory: Vec::new(), file: None, error: None, lost: None }
     }
 
     /// Append bytes. After a failure the stream is still hashed and counted, so that the child can go on writing.
     pub fn append(&mut self, bytes: &[u8], rules: &CaptureRules) {
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
-        if self.error.is_some() {
+        if self.error.is_some() || self.lost.is_some() {
             return;
         }
         if let Err(error) = self.keep(bytes, rules) {
-            self.fail(format!("cannot spill to {}: {error}", rules.spill_directory.display()));
+            self.lost = Some(format!("cannot spill to {}: {}", rules.spill_directory.display(), reason(&error)));
+            self.forget();
         }
     }
 
@@ -58,20 +62,24 @@ impl Capture {
         file.write_all(bytes)
     }
 
-    /// Note why the content is not complete; the first reason stays.
+    /// Note why not everything was read.
     pub fn fail(&mut self, reason: String) {
         self.error.get_or_insert(reason);
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.memory = Vec::new();
         self.file = None;
     }
 
-    /// The stream, and why its content is not complete.
-    pub fn finish(self) -> (Stream, Option<String>) {
+    /// The stream; why not everything was read; and why its content is not kept, though its digest and size are known.
+    pub fn finish(self) -> (Stream, Option<String>, Option<String>) {
         let content = match self.file {
             Some(file) => Content::File(Arc::new(file)),
             None => Content::Memory(self.memory.into()),
         };
-        (Stream { digest: self.hasher.finish(), size: self.size, content }, self.error)
+        (Stream { digest: self.hasher.finish(), size: self.size, content }, self.error, self.lost)
     }
 }
 
@@ -113,7 +121,9 @@ mod tests {
         for chunk in chunks {
             capture.append(chunk, &rules);
         }
-        capture.finish()
+        let (stream, error, lost) = capture.finish();
+        assert_eq!(error, None);
+        (stream, lost)
     }
 
     #[test]
@@ -122,8 +132,8 @@ mod tests {
         let spill = directory.path().join("made/now");
         let chunks: [&[u8]; 3] = [b"one ", b"two ", b"three"];
         for limit in [0, 4, 7, 8, 12, 13, 100] {
-            let (stream, error) = captured(limit, &spill, &chunks);
-            assert_eq!(error, None);
+            let (stream, lost) = captured(limit, &spill, &chunks);
+            assert_eq!(lost, None);
             assert_eq!(read(&stream), b"one two three", "limit {limit}");
             assert_eq!(stream.digest, digest_bytes(b"one two three", Algorithm::Sha256));
             assert_eq!(matches!(stream.content, Content::File(_)), limit < 13, "limit {limit}");
@@ -144,8 +154,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let blocked = directory.path().join("file");
         fs::write(&blocked, "").unwrap();
-        let (stream, error) = captured(2, &blocked.join("spill"), &[b"abc", b"def"]);
-        assert!(error.unwrap().starts_with("cannot spill to "));
+        let (stream, lost) = captured(2, &blocked.join("spill"), &[b"abc", b"def"]);
+        assert!(lost.unwrap().starts_with("cannot spill to "));
         assert_eq!((stream.size, stream.digest), (6, digest_bytes(b"abcdef", Algorithm::Sha256)));
     }
 }

@@ -361,7 +361,7 @@ impl Reactor {
 
     fn tell(&self, mut child: Child, end: io::Result<End>) {
         let Some(captures) = child.captures.take() else { return };
-        let [(stdout, out_error), (stderr, err_error)] = captures.map(Capture::finish);
+        let [(stdout, out_error, out_lost), (stderr, err_error, err_lost)] = captures.map(Capture::finish);
         let refusal = child.launch.and_then(|launch| launch.refusal());
         let (code, signal, wait_error) = match end {
             Ok(_) if refusal.is_some() => (None, None, None),
@@ -373,7 +373,9 @@ impl Reactor {
         let error = [("spawn", refused), ("wait", wait_error), ("stdout", out_error), ("stderr", err_error)]
             .into_iter()
             .find_map(|(what, reason)| reason.map(|reason| (what, reason)));
-        self.reader.sink.exit(child.token, Captured { code, signal, stdout, stderr, error });
+        self.reader
+            .sink
+            .exit(child.token, Captured { code, signal, stdout, stderr, error, lost: out_lost.or(err_lost) });
     }
 }
 

@@ -14,6 +14,7 @@ use crate::blobs::PREFIX;
 use crate::checkpoint::facts;
 use crate::error::reason;
 use crate::glob::{Index, PatternSet, Scope};
+use crate::tree::stamp::Stamp;
 
 /// Why the files of a spec could not be told. The text is the kind's name at the boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +108,8 @@ pub struct Look {
     pub path: Vec<u8>,
     /// The specs that may find other files when this changes.
     pub specs: Vec<u32>,
+    /// The state in which it was found, where only that counts which file or directory it is.
+    pub seen: Option<Stamp>,
 }
 
 /// What no glob sees, wherever it is: our own and git's directories, and files that are being put in place.
@@ -177,6 +180,8 @@ impl Collected {
 struct Directory {
     /// As walked; empty or with a trailing `/`.
     path: Vec<u8>,
+    /// Whether a link is there.
+    is_link: bool,
     scope: Scope,
     /// Without links.
     real: PathBuf,
@@ -211,6 +216,7 @@ impl Walk<'_> {
     fn globs(&self, collected: &mut Collected) {
         let root = Directory {
             path: Vec::new(),
+            is_link: false,
             scope: self.index.root(),
             real: self.real.clone(),
             jumps: Arc::default(),
@@ -245,20 +251,19 @@ impl Walk<'_> {
                 let path = [&directory.path[..], name].concat();
                 match fs::symlink_metadata(self.on_disk(&path)) {
                     Ok(metadata) => {
-                        let is_directory = metadata.is_dir();
-                        let kind = if is_directory { facts::Kind::Leads } else { facts::Kind::Itself };
-                        self.note_name(kind, &path, name, directory, collected);
+                        self.note_name(Some(&metadata), &path, name, directory, collected);
                         self.meet(directory, name, metadata.file_type(), collected);
                     }
                     Err(error) => {
-                        self.note_name(facts::Kind::Absent, &path, name, directory, collected);
+                        self.note_name(None, &path, name, directory, collected);
                         self.forgive_absence(directory, &error, collected);
                     }
                 }
             }
             return;
         }
-        self.note(facts::Kind::Content, &directory.path, directory, collected);
+        let kind = if directory.is_link { facts::Kind::Content } else { facts::Kind::Itself };
+        self.note(kind, &directory.path, None, directory, collected);
         let entries = match fs::read_dir(self.on_disk(&directory.path)) {
             Ok(entries) => entries,
             Err(error) => return self.forgive_absence(directory, &error, collected),
@@ -283,25 +288,61 @@ impl Walk<'_> {
         }
     }
 
-    /// Remember to tell what a look at the one name has shown that leads on.
-    fn note_name(&self, kind: facts::Kind, path: &[u8], name: &[u8], directory: &Directory, collected: &mut Collected) {
-        if self.tell {
-            let below = [path, b"/"].concat();
-            let scope = self.index.enter(self.set, &directory.scope, &below, name);
-            // A directory that is looked into is known by what is found in it, or not found.
-            if kind != facts::Kind::Leads || !self.index.is_wanted(self.set, &scope, &below) {
-                let specs = self.index.specs_below(self.set, &scope, &below);
-                collected.looks.push(Look { kind, path: path.to_vec(), specs });
-            }
+    /// Remember to tell what a look at the one name that leads on has shown: nothing, or `found`.
+    fn note_name(
+        &self,
+        found: Option<&fs::Metadata>,
+        path: &[u8],
+        name: &[u8],
+        directory: &Directory,
+        collected: &mut Collected,
+    ) {
+        if !self.tell {
+            return;
+        }
+        let below = [path, b"/"].concat();
+        let scope = self.index.enter(self.set, &directory.scope, &below, name);
+        let (kind, seen) = match found {
+            None => (facts::Kind::Absent, None),
+            Some(found) if found.is_dir() => (facts::Kind::Stands, Some(Stamp::of(found))),
+            Some(_) => (facts::Kind::Itself, None),
+        };
+        // A directory that is listed is known by its state.
+        let is_listed = || self.index.names_below(&scope).is_none() && self.index.is_wanted(self.set, &scope, &below);
+        if kind != facts::Kind::Stands || !is_listed() {
+            let specs = self.index.specs_below(self.set, &scope, &below);
+            collected.looks.push(Look { kind, path: path.to_vec(), specs, seen });
         }
     }
 
     /// Remember to tell what a look at `path`, in this directory or the directory itself, has shown.
-    fn note(&self, kind: facts::Kind, path: &[u8], directory: &Directory, collected: &mut Collected) {
+    fn note(
+        &self,
+        kind: facts::Kind,
+        path: &[u8],
+        seen: Option<Stamp>,
+        directory: &Directory,
+        collected: &mut Collected,
+    ) {
         if self.tell {
             let specs = self.index.specs_below(self.set, &directory.scope, &directory.path);
             let path = path.strip_suffix(b"/").unwrap_or(path).to_vec();
-            collected.looks.push(Look { kind, path, specs });
+            collected.looks.push(Look { kind, path, specs, seen });
+        }
+    }
+
+    /// Remember to tell which directories lead to `path`, and whether some of them are links: then they lead elsewhere
+    /// as soon as the links do.
+    fn note_way(&self, path: &[u8], specs: &[u32], collected: &mut Collected) {
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
+        for path in ends.map(|end| path[..end].to_vec()) {
+            let Ok(found) = fs::symlink_metadata(self.on_disk(&path)) else { return };
+            let specs = specs.to_vec();
+            collected.looks.push(if found.is_dir() {
+                Look { kind: facts::Kind::Stands, path, specs, seen: Some(Stamp::of(&found)) }
+            } else {
+                Look { kind: facts::Kind::Itself, path, specs, seen: None }
+            });
         }
     }
 
@@ -322,7 +363,8 @@ impl Walk<'_> {
         let path = [&directory.path[..], name].concat();
         if file_type.is_dir() {
             let real = directory.real.join(OsStr::from_bytes(name));
-            self.descend(directory, path, name, real, directory.jumps.clone(), directory.outside.clone(), collected);
+            let (jumps, outside) = (directory.jumps.clone(), directory.outside.clone());
+            self.descend(directory, path, name, real, false, jumps, outside, collected);
         } else if file_type.is_file() {
             self.keep(path, directory, directory.outside.as_ref(), What::File, collected);
         } else if file_type.is_symlink() {
@@ -360,11 +402,18 @@ impl Walk<'_> {
             return;
         }
         let on_disk = self.on_disk(&path);
-        // What a link leads to may change without a trace in the link's directory.
-        let leads = fs::metadata(&on_disk).is_ok();
-        let kind = if leads { facts::Kind::Leads } else { facts::Kind::Dangling };
-        self.note(kind, &path, directory, collected);
         let answer = fs::metadata(&on_disk).and_then(|metadata| Ok((metadata, fs::canonicalize(&on_disk)?)));
+        // What a link leads to may change without a trace in the link's directory.
+        match &answer {
+            Ok((metadata, real)) => {
+                self.note(facts::Kind::Leads, &path, Some(Stamp::of(metadata)), directory, collected);
+                if let (true, Ok(inside)) = (self.tell, real.strip_prefix(&self.real)) {
+                    let specs = self.index.specs_below(self.set, &directory.scope, &directory.path);
+                    self.note_way(inside.as_os_str().as_bytes(), &specs, collected);
+                }
+            }
+            Err(_) => self.note(facts::Kind::Dangling, &path, None, directory, collected),
+        }
         let (metadata, real) = match answer {
             Ok(answer) => answer,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && directory.outside.is_none() => {
@@ -406,7 +455,7 @@ impl Walk<'_> {
             }
             let mut jumps = directory.jumps.as_ref().clone();
             jumps.push(directory.real.clone());
-            self.descend(directory, path, name, real, Arc::new(jumps), outside, collected);
+            self.descend(directory, path, name, real, true, Arc::new(jumps), outside, collected);
         }
     }
 
@@ -417,6 +466,7 @@ impl Walk<'_> {
         mut path: Vec<u8>,
         name: &[u8],
         real: PathBuf,
+        is_link: bool,
         jumps: Arc<Vec<PathBuf>>,
         outside: Option<Arc<Outside>>,
         collected: &mut Collected,
@@ -424,12 +474,15 @@ impl Walk<'_> {
         path.push(b'/');
         let scope = self.index.enter(self.set, &parent.scope, &path, name);
         if self.index.is_wanted(self.set, &scope, &path) {
-            collected.directories.push(Directory { path, scope, real, jumps, outside });
+            collected.directories.push(Directory { path, is_link, scope, real, jumps, outside });
         }
     }
 
     fn literals(&self, collected: &mut Collected) {
         let literals: Vec<(&[u8], &[u32])> = self.index.literals(self.set).collect();
+        if self.tell {
+            self.note_literals(&literals, collected);
+        }
         let parents = Mutex::new(HashMap::new());
         let judged: Vec<_> = literals.par_iter().map(|(path, _)| self.literal(path, &parents)).collect();
         for ((path, specs), judged) in literals.into_iter().zip(judged) {
@@ -442,6 +495,27 @@ impl Walk<'_> {
                 }
                 Err(problem) => collected.problems.extend(specs.iter().map(|spec| (*spec, problem.clone()))),
             }
+        }
+    }
+
+    /// Remember to tell by which directories and links each literal was reached.
+    fn note_literals(&self, literals: &[(&[u8], &[u32])], collected: &mut Collected) {
+        let mut ways: HashMap<&[u8], Vec<u32>> = HashMap::new();
+        for (path, specs) in literals {
+            let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |end| end + 1);
+            ways.entry(&path[..end]).or_default().extend(*specs);
+            let link = fs::symlink_metadata(self.on_disk(path)).is_ok_and(|found| found.is_symlink());
+            if link && self.links == Links::Follow {
+                let (kind, specs) = (facts::Kind::Itself, specs.to_vec());
+                collected.looks.push(Look { kind, path: path.to_vec(), specs: specs.clone(), seen: None });
+                let real = fs::canonicalize(self.on_disk(path)).unwrap_or_default();
+                if let Ok(inside) = real.strip_prefix(&self.real) {
+                    self.note_way(inside.as_os_str().as_bytes(), &specs, collected);
+                }
+            }
+        }
+        for (way, specs) in ways {
+            self.note_way(way, &specs, collected);
         }
     }
 
