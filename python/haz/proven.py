@@ -1,7 +1,8 @@
 """Files of `.haz/state` that are believed for as long as the facts in them hold: what was understood, what was found.
 
 Each is a line that names the format, a digest of what it was made for, one of all of it, the facts with their length
-before them, and a payload. Nobody decodes what another version of haz or Python has written, or what is of another disk.
+before them, and a payload. Nobody decodes what another version of haz or Python has written, or what is not from
+this disk.
 """
 
 from __future__ import annotations
