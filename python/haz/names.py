@@ -1,4 +1,4 @@
-"""What names may look like: identifiers (spec 01 §7) and environment variables (5.4). And which one was meant."""
+"""What names may look like: identifiers (spec 01 §7) and environment variables (5.4). Which one was meant; how many."""
 
 from __future__ import annotations
 
@@ -44,6 +44,11 @@ def shown(character: str) -> str:
 def quoted(text: str) -> str:
     """Name what a user wrote in a message."""
     return f"`{text}`" if text else "the empty string"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Say a number of things: `1 entry`, `2 entries`; `many` is `one` with an `s` unless it is given."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:
