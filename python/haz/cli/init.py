@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.importers.records import Note
 
+NEXT = "\nNext: `haz list` shows the tasks, `haz run --workspace` runs them all.\n"
 WITHOUT_TERMINAL = "use --yes for an empty workspace, or --from TOOL"
 
 
@@ -93,6 +94,8 @@ def _import(here: str, source: str, dry_run: bool) -> int:
     verb = "would write" if dry_run else "wrote"
     out.text(f"{verb} {WORKSPACE_FILE} and {made}\n")
     _tell(out, notes)
+    if counts[1] and not dry_run:
+        out.text(NEXT)
     return finish(out)
 
 

@@ -6,6 +6,7 @@ import inspect
 from typing import Annotated, Any
 
 import typer
+from typer._click.exceptions import NoSuchOption
 from typer.exceptions import TyperException
 
 from haz.cli import enter, tree, version
@@ -13,6 +14,7 @@ from haz.cli.parsing import CommandWithWords, StrictCommand, StrictGroup
 from haz.cli.quick import Call
 from haz.cli.report import usage_error
 from haz.errors import UsageError
+from haz.names import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ def parse(words: Sequence[str]) -> Call | int:
     """
     try:
         result = parser().main(list(words), prog_name="haz", standalone_mode=False)
+    except NoSuchOption as error:
+        near = nearest(error.option_name, error.possibilities or ())
+        return usage_error(f"no such option: {error.option_name}{f'; did you mean {near}?' if near else ''}")
     except TyperException as error:
         return usage_error(error.format_message() if hasattr(error, "format_message") else str(error))
     return result if isinstance(result, (Call, int)) else 0
