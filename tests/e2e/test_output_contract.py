@@ -300,6 +300,8 @@ def test_what_cannot_be_written_to_stdout_is_code_2(workspace: Space) -> None:
         ["graph"],
         ["cache", "info"],
         ["--version"],
+        ["--help"],
+        ["run", "--help"],
         ["man"],
         ["schema", "project"],
     ):
