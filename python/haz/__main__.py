@@ -56,7 +56,7 @@ def program() -> None:
             if stream is not None:
                 stream.flush()
         except OSError:
-            code = code or 1
+            code = code or 2
     os._exit(code)
 
 

@@ -121,10 +121,11 @@ class Workspace:
         has_inputs: bool | None = None,
         has_outputs: bool | None = None,
         mutex: bool = False,
+        workspace: bool = False,
     ) -> tuple[TaskId, ...]:
         """Return the tasks that pass all filters, which are named as the options of `haz query`: `child_of="tag:c"`.
 
-        Only those of the bearing project when there is one. Raises `QueryError`.
+        Only those of the bearing project when there is one, unless `workspace`. Raises `QueryError`.
         """
         from haz.query import Filters, run_query  # noqa: PLC0415 - no run needs it
 
@@ -143,7 +144,8 @@ class Workspace:
             has_outputs=has_outputs,
             mutex=mutex,
         )
-        return run_query(self.graph, filters, self.bearing)
+        root = None if self.bearing is None else self.projects[self.bearing].root
+        return run_query(self.graph, filters, None if workspace else self.bearing, root)
 
     def run(
         self,

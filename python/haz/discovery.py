@@ -102,7 +102,8 @@ def find_root(start: str) -> Root:
                 bare = directory
     if implicit is not None:
         return Root(implicit, False, tuple(warnings))
-    hint = f"create `{MARKER}` at the top of the workspace (`haz init` does it), or a `haz.yml` beside `.git`"
+    made = "`haz init` does it, also from what other tools know: `haz init --from TOOL`"
+    hint = f"create `{MARKER}` at the top of the workspace ({made}), or a `haz.yml` beside `.git`"
     if stray is not None:
         hint = f"{os.path.join(stray, '.haz')} has no `workspace.yml`; {hint}"
         if os.path.lexists(os.path.join(stray, ".haz/workspace.yaml")):

@@ -15,6 +15,7 @@ from haz.cache.store import Hit
 from haz.dismissal import dismiss
 from haz.errors import ProcessError, RestoreFailed, RunTaskError
 from haz.model import CompletedRecord, SignaledInFlight, SkipRecord
+from haz.names import counted
 from haz.neighbours import Neighbours
 from haz.outcome import Announce, Lookup, Restore, Signal, Spawn, Stop
 from haz.run_task import cache_lookup_phase, now_ms, restore_from_hit, run_fresh
@@ -138,7 +139,9 @@ class Loop:
                 self._tick()
         left = dismiss(self._ctx.processes, self._events, self._next_token(), self._clock, self._grace, self._hear)
         if left:
-            self._ctx.observer.on_warning(None, f"{left} processes that tasks left behind cannot be ended")
+            self._ctx.observer.on_warning(
+                None, f"{counted(left, 'process', 'processes')} that tasks left behind cannot be ended"
+            )
 
     def _clock(self) -> float:
         """Give the time for deadlines and durations: while haz is stopped it does not pass."""

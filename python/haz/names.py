@@ -1,10 +1,10 @@
-"""What names may look like: identifiers (spec 01 §7) and environment variables (5.4). And which one was meant."""
+"""What names may look like: identifiers (spec 01 §7) and environment variables (5.4). Which one was meant; how many."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 MAX_IDENTIFIER = 64
 MAX_SHELL = 32
@@ -44,6 +44,19 @@ def shown(character: str) -> str:
 def quoted(text: str) -> str:
     """Name what a user wrote in a message."""
     return f"`{text}`" if text else "the empty string"
+
+
+def either(names: Sequence[str], conjunction: str = "or", most: int = 5) -> str:
+    """Join names, at least one: `'a', 'b' or 'c'`. Of more than `most` the others are counted."""
+    parts = [f"'{name}'" for name in names]
+    if len(parts) > most:
+        parts = [*parts[: most - 1], f"{len(parts) - most + 1} others"]
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {conjunction} {parts[-1]}"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Say a number of things: `1 entry`, `2 entries`; `many` is `one` with an `s` unless it is given."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from haz._record import Record
 from haz.errors import ResolutionError
 from haz.model import TaskId
-from haz.names import nearest
+from haz.names import either, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from haz.model import Reference, Workspace
 
@@ -57,15 +57,6 @@ class Resolver:
         """Return the projects that have a task of that name, in canonical order."""
         return tuple(one.project for one in self._tasks_named(task))
 
-    def hint_for_bare_word(self, word: str, owner: str | None) -> str | None:
-        """Return how a bare task name could have been meant, or None when no task has it."""
-        projects = self.projects_with(word)
-        if owner in projects:
-            return f"did you mean '~:{word}'?"
-        if not projects:
-            return None
-        return f"did you mean {_either([f'{project}:{word}' for project in projects])}?"
-
     def _in_project(self, reference: Reference, name: str) -> tuple[TaskId, ...] | Unresolved:
         project = self._projects.get(name)
         if project is None:
@@ -78,7 +69,7 @@ class Resolver:
         elsewhere = self.projects_with(reference.task)
         if elsewhere:
             do = "does" if len(elsewhere) == 1 else "do"
-            message += f" ({_either(elsewhere, 'and')} {do})"
+            message += f" ({either(elsewhere, 'and')} {do})"
         return Unresolved(reference, message + near)
 
     def _no_match(self, reference: Reference) -> Unresolved:
@@ -136,10 +127,3 @@ def resolve_one(resolver: Resolver, reference: Reference, bearing: str | None) -
 def _did_you_mean(word: str, names: Iterable[str]) -> str:
     near = nearest(word, names)
     return "" if near is None else f"; did you mean '{near}'?"
-
-
-def _either(names: Sequence[str], conjunction: str = "or", most: int = 5) -> str:
-    parts = [f"'{name}'" for name in names]
-    if len(parts) > most:
-        parts = [*parts[: most - 1], f"{len(parts) - most + 1} others"]
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {conjunction} {parts[-1]}"

@@ -7,6 +7,11 @@ import os
 TYPE_CHECKING = False
 
 
+def valid(text: str) -> str:
+    """Make text that JSON can hold of a name or a path, whatever its bytes: those that are not UTF-8 are replaced."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
+
+
 class Writer:
     """Writes everything or remembers why not: `error` is the first failure, after which the stream is left alone."""
 

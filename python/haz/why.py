@@ -10,6 +10,7 @@ from haz.errors import BuildKeyError, BuildKeyFailed, HazError
 from haz.ignored import without_ignored
 from haz.run_task import cache_lookup_phase
 from haz.slices import changed_packages, with_slices
+from haz.streams import valid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -228,15 +229,23 @@ def report_text(explanation: Explanation) -> str:
 def report_value(explanation: Explanation) -> dict[str, Any]:
     """Return the report as data: the same sections, empty ones left in."""
     spec = explanation.spec
+    mutex, env = spec.mutex, spec.environment
     return {
+        "version": 1,
         "task": str(spec.id),
         "action": _action_line(spec),
         "inputs": [
-            {"path": _text(file.path), "producers": [str(one) for one in file.producers]} for file in explanation.inputs
+            {"path": valid(file.path), "producers": [str(one) for one in file.producers]} for file in explanation.inputs
         ],
         "outputs": [("!" if p.exclude else "") + p.text for p in spec.outputs],
         "deps": [str(one) for one in explanation.hard],
         "weakDeps": [str(one) for one in explanation.soft],
+        "mutex": None if mutex is None else {"scope": mutex.scope, "name": mutex.name, "mode": mutex.mode},
+        "env": {
+            "from_host": sorted(env.from_host),
+            "override": {name: valid(value) for name, value in sorted(env.override)},
+            "secret": sorted(env.secret),
+        },
         "key": None if explanation.key is None else explanation.key.hex(),
         "lookup": explanation.label or None,
         "problem": explanation.problem,
@@ -246,10 +255,6 @@ def report_value(explanation: Explanation) -> dict[str, Any]:
             for d in explanation.differences
         ],
     }
-
-
-def _text(path: str) -> str:
-    return path.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _producer_note(file: InputFile) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -138,14 +139,17 @@ def test_bad_durations_are_usage_errors(space: Space, value: str) -> None:
 
 
 def test_verify_finds_and_repairs_flipped_bits(filled: Space) -> None:
-    assert filled.haz("cache", "verify").ok().out == "3 entries, 3 blobs: 0 defect(s)\n"
+    assert filled.haz("cache", "verify").ok().out == "3 entries, 3 blobs: 0 defects\n"
     victim = next(path for path in blobs(filled) if path.stat().st_size == 1000)
     victim.chmod(0o644)
     victim.write_bytes(b"x" * 1000)
     found = filled.haz("cache", "verify")
     assert found.code == 2
     assert str(victim) in found.err
-    assert filled.haz("cache", "verify", "--repair").ok().out == "3 entries, 3 blobs: 1 defect(s), 1 removed\n"
+    told = json.loads(filled.haz("cache", "verify", "--format", "json").out)
+    assert (told["entries"], told["blobs"]) == (3, 3)
+    assert [(row["file"], row["removed"]) for row in told["defects"]] == [(str(victim), False)]
+    assert filled.haz("cache", "verify", "--repair").ok().out == "3 entries, 3 blobs: 1 defect, 1 removed\n"
     assert filled.run("--workspace").ok().ran == {"lib:a", "web:a"}
     filled.haz("cache", "verify").ok()
 
@@ -161,6 +165,10 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_done(filled: Space) -> None
     """AUX-027, AUX-028: the report counts what succeeded, each failure has a line, exit 2."""
     odd = entries(filled)[0].parent / ("0" * 64)
     odd.mkdir()
+    plan = json.loads(filled.haz("cache", "clean", "--max-age", "0s", "--dry-run", "--format", "json").out)
+    assert (plan["dryRun"], plan["inspected"], [row["mode"] for row in plan["evicted"]]) == (True, 4, ["max-age"] * 3)
+    assert {row["key"] for row in plan["evicted"]} == {path.name for path in entries(filled)}
+    assert [str(odd) in trouble for trouble in plan["troubles"]] == [True]
     done = filled.haz("cache", "clean", "--max-age", "0s")
     assert done.code == 2
     assert "evicted --max-age: 3\n" in done.out

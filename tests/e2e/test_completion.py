@@ -53,7 +53,13 @@ def test_options_that_were_not_given_and_their_values(workspace: Space) -> None:
     assert words(workspace, "query", "--format", "") == ["plain", "json", "table", "dot", "mermaid"]
     assert words(workspace, "run", "--color=a") == ["--color=auto", "--color=always"]
     assert words(workspace, "run", "--report", "") == [":files"]
+    assert words(workspace, "run", "--report=x") == [":files"]
+    assert words(workspace, "cache", "import", "") == [":files"]
+    assert words(workspace, "verify", "w") == ["web:serve"]
+    assert words(workspace, "verify", "--color", "") == ["auto", "always", "never"]
+    assert words(workspace, "init", "--from", "c") == ["cargo"]
     assert words(workspace, "-C", "") == [":directories"]
+    assert words(workspace, "--directory=x") == [":directories"]
     assert words(workspace, "schema", "ov") == ["overlay"]
 
 

@@ -36,7 +36,7 @@ class Stubs:
 def test_npm_scripts_run_after_what_they_need(space: Space, tmp_path: Path) -> None:
     unpack(IMPORTS / "npm.txtar", space.root)
     done = space.haz("init", "--from", "npm").ok()
-    assert done.out.startswith("wrote .haz/workspace.yml and the haz.yml of 5 project(s) with 11 task(s)\n")
+    assert done.out.startswith("wrote .haz/workspace.yml and the haz.yml of 5 projects with 11 tasks\n")
     assert "package.json:8: script `postinstall`" in done.out
     assert done.err == ""
     stubs = Stubs(tmp_path, "npm")
@@ -106,7 +106,7 @@ def test_a_dry_run_prints_the_files_and_writes_none(space: Space) -> None:
     before = space.files()
     done = space.haz("init", "--from", "npm", "--dry-run").ok()
     assert "--- packages/lens/haz.yml\n# yaml-language-server" in done.out
-    assert "would write .haz/workspace.yml and the haz.yml of 5 project(s)" in done.out
+    assert "would write .haz/workspace.yml and the haz.yml of 5 projects" in done.out
     assert "Not carried over, or decided for you:" in done.out
     assert space.files() == before
 

@@ -292,7 +292,7 @@ def test_values_and_options_can_be_written_in_every_way(workspace: Space) -> Non
 
 
 def test_what_cannot_be_written_to_stdout_is_code_2(workspace: Space) -> None:
-    """04 §3: a full disk, or a pipe that nobody reads."""
+    """04 §3: such as a full disk."""
     for words in (
         ["query"],
         ["check"],
@@ -300,6 +300,8 @@ def test_what_cannot_be_written_to_stdout_is_code_2(workspace: Space) -> None:
         ["graph"],
         ["cache", "info"],
         ["--version"],
+        ["--help"],
+        ["run", "--help"],
         ["man"],
         ["schema", "project"],
     ):
@@ -307,6 +309,20 @@ def test_what_cannot_be_written_to_stdout_is_code_2(workspace: Space) -> None:
             done = subprocess.run([*HAZ, *words], cwd=workspace.root, stdout=full, stderr=subprocess.PIPE, check=False)
         assert done.returncode == 2, words
         assert b"cannot write to standard output" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["query"], ["list", "--format", "json"], ["man"], ["run", "lib:plain", "--output-mode", "buffered"]]
+)
+def test_a_reader_that_has_seen_enough_is_no_error_to_tell(workspace: Space, words: list[str]) -> None:
+    """04 §3, §14 B10: as in `haz list | head -1`."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run([*HAZ, *words], cwd=workspace.root, stdout=writes, stderr=subprocess.PIPE, check=False)
+    os.close(writes)
+    assert done.returncode == 2
+    assert b"Error" not in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

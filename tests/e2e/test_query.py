@@ -60,3 +60,14 @@ def test_contradicting_shortcuts_are_refused(library: Space) -> None:
     done = library.haz("query", "--has-deps", "--no-deps")
     assert done.code == 2
     assert done.err == "Error: --has-deps and --no-deps are mutually exclusive\n"
+
+
+def test_the_whole_workspace_can_be_asked_from_inside_a_project(space: Space) -> None:
+    """04 §14 B9: there was no way to. Relative patterns still begin at the project here, one without tasks too."""
+    space.project("lib", "build: {command: [x], inputs: [a]}")
+    space.write("doc/haz.yml", "name: doc\ntasks: {}\n")
+    space.write(".haz/workspace.yml", "projects: [/lib, /doc]\n")
+    assert space.haz("query", cwd="doc").ok().out == ""
+    assert space.haz("query", "--workspace", cwd="doc").ok().out == "lib:build\n"
+    assert space.haz("query", "--workspace", "--inputs", "a", cwd="lib").ok().out == "lib:build\n"
+    assert space.haz("query", "--workspace", "--inputs", "a", cwd="doc").ok().out == ""

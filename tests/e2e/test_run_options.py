@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -99,4 +100,11 @@ def test_a_bare_word_is_answered_with_the_tasks_of_that_name(tasks: Space) -> No
     """04 §5.1, REF-006."""
     assert "did you mean '~:show'?" in tasks.haz("run", "show", cwd="lib").err
     assert "did you mean 'lib:show'?" in tasks.haz("run", "show").err
-    assert "did you mean '~:nothing'?" in tasks.haz("why", "nothing").err
+    assert "did you mean 'lib:show'?" in tasks.haz("run", "shwo").err
+    assert "'lib' is a project: did you mean 'lib:" in tasks.haz("why", "lib").err
+    assert "`haz list --workspace`" in tasks.haz("why", "nothing").err
+
+
+def test_a_bare_word_where_there_is_no_workspace_is_taken_for_a_task_of_the_project_here(tmp_path: Path) -> None:
+    """04 §5.1."""
+    assert "did you mean '~:build'?" in Space(tmp_path).haz("run", "build").err

@@ -101,7 +101,7 @@ def test_a_lock_file_that_cannot_be_cut_counts_as_a_whole_with_a_warning(python:
     python.write("uv.lock", b"version = 7\n")
     done = python.run("--workspace").ok()
     assert done.ran == {"a:t", "b_lib:t", "c:t"}
-    assert "warning: 2 more time(s): /uv.lock counts as a whole" in done.err
+    assert "warning: 2 more times: /uv.lock counts as a whole" in done.err
     assert "version 7 of uv.lock is not known" in done.err
     (python.root / "pkgs/a/pyproject.toml").unlink()
     assert "pyproject.toml of the project cannot be read" in python.run("--force", "a:t").ok().err

@@ -39,7 +39,7 @@ def test_the_first_byte_that_differs_is_told_with_what_stands_there(counting: Sp
     done = counting.haz("verify", "lib:t")
     assert done.code == 1
     assert done.out == (
-        "lib:t: 2 runs: 1 differences\n"
+        "lib:t: 2 runs: 1 difference\n"
         '  /lib/out: run 2: differs from byte 23 on: "built in run 2 of many", in run 1 "built in run 1 of many"\n'
     )
 
@@ -106,3 +106,11 @@ def test_what_a_task_with_secrets_writes_is_not_shown(counting: Space) -> None:
     assert "  /lib/out: run 2: differs from byte 14 on\n" in done.out
     assert 'stdout: run 2: differs from byte 4 on: "*** 2", in run 1 "*** 1"' in done.out
     assert "c0rrect" not in done.out + done.err
+
+
+def test_colour_is_decided_as_for_a_run_by_the_stream_that_the_runs_are_shown_on(counting: Space) -> None:
+    """04 §3.1."""
+    task(counting, "cat in > out")
+    assert "\x1b[" not in counting.haz("verify", "lib:t").ok().err
+    assert "\x1b[" in counting.haz("verify", "lib:t", env={"FORCE_COLOR": "1"}).ok().err
+    assert "\x1b[" not in counting.haz("verify", "lib:t", "--color", "never", env={"FORCE_COLOR": "1"}).ok().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haz.names import identifier_problem, nearest, variable_problem
+from haz.names import counted, identifier_problem, nearest, variable_problem
 
 
 @pytest.mark.parametrize("name", ["a", "0", "12", "true", "a-", "a_", "Z9-_", "x" * 64])
@@ -51,3 +51,8 @@ def test_variable_names(name, good):
 )
 def test_the_nearest_name_is_found(word, meant):
     assert nearest(word, ["command", "weakDeps", "inputs", "outputs", "description"]) == meant
+
+
+def test_numbers_of_things():
+    assert [counted(number, "difference") for number in (0, 1, 2)] == ["0 differences", "1 difference", "2 differences"]
+    assert [counted(number, "entry", "entries") for number in (1, 3)] == ["1 entry", "3 entries"]

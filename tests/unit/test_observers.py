@@ -195,5 +195,5 @@ def test_a_warning_that_concerns_every_task_is_told_once_and_counted(kind: Calla
     screen.observer.on_warning(U, "something else")
     screen.observer.on_run_finished(RunGraphOutcome({}, {}), 0.0, None)
     assert screen.text("err") == (
-        b"[lib:t] warning: the disk is full\n[lib:u] warning: something else\nwarning: 2 more time(s): the disk is full\n"
+        b"[lib:t] warning: the disk is full\n[lib:u] warning: something else\nwarning: 2 more times: the disk is full\n"
     )

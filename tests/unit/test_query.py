@@ -34,7 +34,8 @@ EVERYTHING = ["app:bundle", "app:gen", "lib:build", "lib:conf", "lib:test"]
 
 def asked(bearing=None, **filters):
     assert not PROBLEMS
-    return list(map(str, run_query(GRAPH, Filters(**filters), bearing)))
+    root = None if bearing is None else f"/{bearing}"
+    return list(map(str, run_query(GRAPH, Filters(**filters), bearing, root)))
 
 
 def problems(bearing=None, **filters):
@@ -89,6 +90,23 @@ class TestFilters:
         """QRY-004; `weakDeps` do not count."""
         assert asked(**filters) == expected
 
+    @pytest.mark.parametrize(
+        ("filters", "expected"),
+        [
+            ({"tasks": "b*"}, ["app:bundle", "lib:build"]),
+            ({"tasks": "?e*"}, ["app:gen", "lib:test"]),
+            ({"projects": "*"}, EVERYTHING),
+            ({"projects": "*i*"}, ["lib:build", "lib:conf", "lib:test"]),
+            ({"projects": "L*"}, []),
+            ({"tags": "f*t & !w*"}, ["lib:build", "lib:conf", "lib:test"]),
+            ({"child_of": "name:b*"}, ["app:bundle", "lib:test"]),
+            ({"depends_on": "project:?ib"}, ["app:bundle"]),
+        ],
+    )
+    def test_names_may_have_wildcards(self, filters, expected):
+        """04 §14 B9: names had none."""
+        assert asked(**filters) == expected
+
     def test_candidates_are_those_of_the_bearing_project(self):
         """QRY-001; relations still see the whole workspace."""
         assert asked("app") == ["app:bundle", "app:gen"]
@@ -97,16 +115,39 @@ class TestFilters:
     def test_a_relative_pattern_is_seen_from_the_bearing_project(self):
         """QRY-003."""
         assert asked("lib", inputs="src/**") == ["lib:build"]
+        assert asked("lib", inputs="!src/**", tasks="!b*") == ["lib:conf", "lib:test"]
 
     def test_a_project_root_with_glob_characters_is_taken_literally(self):
         """QRY-003, O22."""
         task = spec("a:t", inputs=(Pattern("f", "/[x]/f", literal=True),)).replace(root="/[x]")
         graph = TaskGraph({task.id: task}, {}, {}, {})
-        assert run_query(graph, Filters(inputs="*"), "a") == ids("a:t")
-        assert run_query(graph, Filters(inputs="/x/*"), "a") == ()
+        assert run_query(graph, Filters(inputs="*"), "a", "/[x]") == ids("a:t")
+        assert run_query(graph, Filters(inputs="/x/*"), "a", "/[x]") == ()
+
+
+def meeting(expression, *inputs):
+    """Which of the given inputs of `/a` the expression meets."""
+    tasks = [spec(f"a:t{n}", inputs=(Pattern(i, f"/a/{i}", literal=True),)) for n, i in enumerate(inputs)]
+    graph = TaskGraph({task.id: task for task in tasks}, {}, {}, {})
+    return [inputs[int(task.task[1:])] for task in run_query(graph, Filters(inputs=expression), None, "/a")]
 
 
 class TestExpressions:
+    @pytest.mark.parametrize(
+        ("expression", "met"),
+        [
+            (r"my\ file", ["my file"]),
+            (r"/a/my\ *|/q", ["my file"]),
+            (r"[\!m]*", ["q", "(x&y)"]),
+            (r"\(x\&y\)", ["(x&y)"]),
+            (r"\q", ["q"]),
+            (r"\\|q", ["q"]),
+        ],
+    )
+    def test_a_backslash_makes_operators_and_blanks_a_part_of_a_pattern(self, expression, met):
+        """04 §14 B9: paths with blanks, and classes such as `[!a]`, could not be written."""
+        assert meeting(expression, "my file", "q", "(x&y)") == met
+
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
@@ -129,8 +170,8 @@ class TestExpressions:
             ("a)", "unmatched ')' at byte 1"),
             ("(a))", "unmatched ')' at byte 3"),
             ("(a", "unmatched '(' at byte 0"),
-            ("(a b)", "unmatched '(' at byte 0"),
-            ("((a b)", "unmatched '(' at byte 1"),
+            ("(a b)", "unmatched '(' at byte 0: expected & | or ) at byte 3"),
+            ("((a b)", "unmatched '(' at byte 1: expected & | or ) at byte 4"),
             ("[!a]", "unexpected character '!' at byte 1"),
         ],
     )

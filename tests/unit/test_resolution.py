@@ -75,15 +75,6 @@ def test_a_bad_reference_says_why_and_what_was_near(text, parts):
         assert part in message(text)
 
 
-def test_a_bare_word_gets_a_hint():
-    """REF-006, spec 04 §14 B9."""
-    resolver = Resolver(SPACE)
-    assert resolver.hint_for_bare_word("build", "app") == "did you mean '~:build'?"
-    assert resolver.hint_for_bare_word("docs", "app") == "did you mean 'lib:docs'?"
-    assert resolver.hint_for_bare_word("build", None) == "did you mean 'app:build', 'lib:build' or 'tool:build'?"
-    assert resolver.hint_for_bare_word("nothing", "app") is None
-
-
 def test_a_reference_must_name_one_task_where_one_is_wanted():
     """AUX-013."""
     resolver = Resolver(SPACE)

@@ -16,10 +16,12 @@ from haz.cache.formats import BLOBS, ENTRIES, HASH_IDS, KEY_REVISION, STAT
 from haz.cache.manifest import ManifestError, decode
 from haz.cache.store import read_entry
 from haz.errors import FileSystemError
+from haz.streams import valid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from haz.cache.manifest import Manifest
 
@@ -204,6 +206,22 @@ def info_text(inspection: Inspection) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def info_value(inspection: Inspection) -> dict[str, Any]:
+    """Return the same as data; docs/cli/cache.md has its schema."""
+    counts = {name: sum(entry.algorithm == name for entry in inspection.sound) for name in HASH_IDS}
+    return {
+        "version": 1,
+        "root": valid(inspection.cache),
+        "wellFormed": len(inspection.sound),
+        "corrupt": len(inspection.corrupt),
+        "temporary": len(inspection.temporary),
+        "bytes": inspection.total_bytes,
+        "schemas": [
+            {"revision": KEY_REVISION, "hash": name, "entries": count} for name, count in counts.items() if count
+        ],
+    }
+
+
 class Cleaning(Record):
     """What a cleaning will remove: `evicted` entries with the pass that names them, then blobs and temporary files."""
 
@@ -211,6 +229,16 @@ class Cleaning(Record):
     evicted: tuple[tuple[Entry, str], ...]
     blobs: tuple[BlobFile, ...]
     temporary: tuple[BlobFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files that go."""
+        return sum(file.size for file in (*self.blobs, *self.temporary))
+
+    @property
+    def in_order(self) -> list[tuple[Entry, str]]:
+        """What is evicted, by pass, then from old to new."""
+        return sorted(self.evicted, key=lambda pair: (MODES.index(pair[1]), pair[0].created_at, pair[0].name))
 
 
 def plan_cleaning(
@@ -293,25 +321,43 @@ def clean(cleaning: Cleaning, complain: Callable[[Trouble], None]) -> Cleaning:
     )
 
 
+MODES = ("--soft", "--max-age", "--max-size")
+
+
 def cleaning_text(cleaning: Cleaning, *, dry_run: bool) -> str:
     """Render the report of `haz cache clean` (AUX-024)."""
     verb, orphans, size = ("would evict", "noted", "projected") if dry_run else ("evicted", "removed", "reclaimed")
-    counts = {mode: sum(m == mode for _, m in cleaning.evicted) for mode in ("--soft", "--max-age", "--max-size")}
+    counts = {mode: sum(m == mode for _, m in cleaning.evicted) for mode in MODES}
     lines = ["dry-run: AUX-024 plan only, no entries removed."] if dry_run else []
     lines.append(f"entries inspected: {cleaning.inspected}")
     lines += [f"{verb} {mode}: {count}" for mode, count in counts.items()]
     lines += [
         f"orphan tmp directories {orphans}: {len(cleaning.temporary)}",
         f"orphan restore directories {orphans}: 0",
-        f"bytes {size}: {sum(blob.size for blob in (*cleaning.blobs, *cleaning.temporary))}",
+        f"bytes {size}: {cleaning.size}",
     ]
     if dry_run and cleaning.evicted:
         lines.append("dry-run plan:")
-        order = {"--soft": 0, "--max-age": 1, "--max-size": 2}
-        for entry, mode in sorted(cleaning.evicted, key=lambda p: (order[p[1]], p[0].created_at, p[0].name)):
+        for entry, mode in cleaning.in_order:
             place = f"created_at={entry.created_at} footprint={entry.footprint}"
             lines.append(f"  {entry.name[:8]} {place} mode={mode}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def cleaning_value(cleaning: Cleaning, troubles: list[Trouble], *, dry_run: bool) -> dict[str, Any]:
+    """Return the same as data, with what could not be read or removed; docs/cli/cache.md has its schema."""
+    return {
+        "version": 1,
+        "dryRun": dry_run,
+        "inspected": cleaning.inspected,
+        "evicted": [
+            {"key": entry.name, "mode": mode[2:], "createdAt": entry.created_at, "bytes": entry.footprint}
+            for entry, mode in cleaning.in_order
+        ],
+        "temporary": len(cleaning.temporary),
+        "bytes": cleaning.size,
+        "troubles": [valid(str(trouble)) for trouble in troubles],
+    }
 
 
 class Verification(Record):

@@ -7,7 +7,7 @@ from haz.app import open_workspace
 from haz.cli import changes, values
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
-from haz.streams import Writer
+from haz.streams import Writer, valid
 from haz.vcs import Filter
 
 TYPE_CHECKING = False
@@ -38,11 +38,15 @@ def command(
     shard_durations: changes.ShardDurations = None,
     look_up: Annotated[bool, Option("--lookup", help="With --format json: say what the cache would restore.")] = False,
     form: Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")] = "plain",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never; for messages.")
+    ] = "auto",
 ) -> int:
     wanted = changes.changed(
         git_changed=git_changed, git_staged=git_staged, since=git_changed_since, merge_base=merge_base
     )
     chosen_form = values.output_format(form)
+    values.colour(color)
     choice = changes.choice(
         values.references(tasks),
         wanted or Filter("changed"),
@@ -98,7 +102,7 @@ def report_value(loaded: "Loaded", choice: "Choice", chosen: "Chosen", *, look_u
 def reason_value(reason: "Reason") -> "dict[str, Any]":
     value: dict[str, Any] = {"kind": reason.kind}
     if reason.path is not None:
-        value["path"] = reason.path.encode(errors="surrogateescape").decode(errors="replace")
+        value["path"] = valid(reason.path)
     if reason.by is not None:
         value["by"] = str(reason.by)
     return value

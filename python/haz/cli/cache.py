@@ -6,12 +6,15 @@ See also: haz why, what the cache has for a task; haz run --force and --no-cache
 import os
 import shutil
 
+from haz import _core
 from haz.app import cache_directory
 from haz.cache.collect import (
     Inspection,
     clean,
     cleaning_text,
+    cleaning_value,
     info_text,
+    info_value,
     plan_cleaning,
     verify,
 )
@@ -19,7 +22,8 @@ from haz.cli import transfer, values
 from haz.cli.declare import Annotated, Group, Option
 from haz.cli.report import finish
 from haz.errors import FileSystemError, LoadError, UsageError
-from haz.streams import Writer
+from haz.names import counted
+from haz.streams import Writer, valid
 from haz.workspace import load_tolerant
 
 TYPE_CHECKING = False
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from haz.model import Workspace
 
 application = Group()
+
+Format = transfer.Format
 
 
 def _workspace() -> "Workspace":
@@ -38,13 +44,17 @@ def _workspace() -> "Workspace":
 
 
 @application.command("info")
-def info() -> int:
+def info(form: Format = "plain") -> int:
     """Count entries and bytes; change nothing."""
+    chosen = values.output_format(form)
     inspection = Inspection(cache_directory(_workspace()))
     if inspection.troubles:
         raise FileSystemError("read", inspection.troubles[0].path, None, inspection.troubles[0].reason)
     out = Writer(1)
-    out.text(info_text(inspection))
+    if chosen == "json":
+        out(_core.json_dumps(info_value(inspection)) + b"\n")
+    else:
+        out.text(info_text(inspection))
     return finish(out)
 
 
@@ -86,8 +96,10 @@ def clean_command(
         Option("--max-size", metavar="BYTES", help="Remove the least recently used beyond, e.g. 2GiB."),
     ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+    form: Format = "plain",
 ) -> int:
     """Remove entries that are corrupt, old or too many."""
+    chosen = values.output_format(form)
     age = values.age("--max-age", max_age)
     size = values.size("--max-size", max_size)
     workspace = _workspace()
@@ -101,7 +113,10 @@ def clean_command(
     planned = plan_cleaning(inspection, soft=soft, max_age=age, max_size=size)
     out, err = Writer(1), Writer(2)
     done = planned if dry_run else clean(planned, troubles.append)
-    out.text(cleaning_text(done, dry_run=dry_run))
+    if chosen == "json":
+        out(_core.json_dumps(cleaning_value(done, troubles, dry_run=dry_run)) + b"\n")
+    else:
+        out.text(cleaning_text(done, dry_run=dry_run))
     for trouble in troubles:
         err.text(f"cache clean: {trouble}\n")
     return 2 if troubles else finish(out)
@@ -110,27 +125,38 @@ def clean_command(
 @application.command("verify")
 def verify_command(
     repair: Annotated[bool, Option("--repair", help="Remove what is corrupt: it becomes a miss.")] = False,
+    form: Format = "plain",
 ) -> int:
     """Read every manifest and every blob, and compare them with their digests."""
+    chosen = values.output_format(form)
     inspection = Inspection(cache_directory(_workspace()))
     found = verify(inspection)
     out, err = Writer(1), Writer(2)
-    left = 0
+    rows = []
     for file, defect in found.defects:
         err.text(f"{file}: {defect}\n")
-        if repair:
-            try:
-                os.unlink(file)
-                continue
-            except OSError as error:
-                err.text(f"{file}: cannot remove: {error.strerror}\n")
-        left += 1
+        rows.append({"file": valid(file), "defect": valid(defect), "removed": repair and _removed(file, err)})
     for trouble in inspection.troubles:
         err.text(f"cache verify: {trouble}\n")
-    removed = len(found.defects) - left
-    note = f", {removed} removed" if repair else ""
-    out.text(f"{found.entries} entries, {found.blobs} blobs: {len(found.defects)} defect(s){note}\n")
+    removed = sum(bool(row["removed"]) for row in rows)
+    left = len(rows) - removed
+    if chosen == "json":
+        value = {"version": 1, "entries": found.entries, "blobs": found.blobs, "defects": rows}
+        out(_core.json_dumps(value) + b"\n")
+    else:
+        note = f", {removed} removed" if repair else ""
+        checked = f"{counted(found.entries, 'entry', 'entries')}, {counted(found.blobs, 'blob')}"
+        out.text(f"{checked}: {counted(len(rows), 'defect')}{note}\n")
     return 2 if left or inspection.troubles else finish(out)
+
+
+def _removed(file: str, err: Writer) -> bool:
+    try:
+        os.unlink(file)
+    except OSError as error:
+        err.text(f"{file}: cannot remove: {error.strerror}\n")
+        return False
+    return True
 
 
 application.command("export")(transfer.export_command)

@@ -8,6 +8,7 @@ from haz._record import Record
 from haz.affected import select
 from haz.cli.declare import Annotated, Option
 from haz.errors import UsageError
+from haz.names import counted
 from haz.plan import Plan, Request
 from haz.shard import Shard, partition, weights_of
 from haz.vcs import Filter
@@ -150,7 +151,7 @@ def chosen(loaded: Loaded, wanted: Choice) -> Chosen:
     tasks = selection.plan.tasks
     notes = [] if selection.warning is None else [f"warning: {selection.warning}"]
     if not tasks and wanted.filter is not None:
-        notes.append(f"nothing affected ({selection.changed} changed paths)")
+        notes.append(f"nothing affected ({counted(selection.changed, 'changed path')})")
     mark = None
     if wanted.shard is not None:
         from haz.expected import read_durations  # noqa: PLC0415 - few runs are divided

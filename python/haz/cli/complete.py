@@ -60,6 +60,8 @@ def _candidates(words: list[str], last: str) -> Words:
             directory = words.pop(0)
         elif option.startswith("--directory="):
             directory = option.partition("=")[2]
+    if not words and last.startswith("--directory="):
+        return [(DIRECTORIES, "")]
     if not words:
         commands = [(name, tree.command(name).summary) for name in tree.NAMES if name.startswith(last)]
         return _TOP if last.startswith("-") else commands
@@ -92,7 +94,9 @@ def _of_command(command: Command, words: list[str], last: str, directory: str) -
                 at += 1
     name, equals, _ = last.partition("=")
     if equals and name in options:
-        return [(f"{name}={value}", says) for value, says in _values(options[name], directory)]
+        found = _values(options[name], directory, last.partition("=")[2])
+        # A shell completes files by itself, and knows what is behind the `=`.
+        return [(value if value in (FILES, DIRECTORIES) else f"{name}={value}", says) for value, says in found]
     if last.startswith("-"):
         longest = {p.field: p for p in command.parameters if p.kind in ("switch", "value") and p.field not in given}
         return [*((p.declared.names[-1], p.declared.help) for p in longest.values()), ("--help", "Show help.")]

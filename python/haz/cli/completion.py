@@ -25,7 +25,8 @@ _haz() {
     [[ -z $quote && $COMP_WORDBREAKS == *:* ]] && cut=${last%"${last##*[:=]}"}
     while IFS=$'\t' read -r word says; do
         case $word in
-            :files | :directories) compopt -o default; return ;;
+            :files) compopt -o default; return ;;
+            :directories) compopt -o dirnames; return ;;
             *[:=]) compopt -o nospace ;;
         esac
         COMPREPLY+=("${word#"$cut"}")
@@ -39,14 +40,15 @@ ZSH = r"""#compdef haz
 _haz() {
     local word says
     local -a whole open
+    # Of an unfinished word in quotes `words` has the quote that opens it, `PREFIX` has not.
     while IFS=$'\t' read -r word says; do
         case $word in
-            :files) _files; return ;;
-            :directories) _files -/; return ;;
+            :files) compset -P '--[^=]##='; _files; return ;;
+            :directories) compset -P '--[^=]##='; _files -/; return ;;
             *[:=]) open+=("${word//:/\\:}${says:+:$says}") ;;
             *) whole+=("${word//:/\\:}${says:+:$says}") ;;
         esac
-    done < <(${words[1]} __complete "${(@Q)words[2,CURRENT]}" 2>/dev/null)
+    done < <(${words[1]} __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)
     (( $#open )) && _describe -V haz open -S ''
     (( $#whole )) && _describe -V haz whole
     (( $#open + $#whole ))
@@ -56,13 +58,18 @@ if [[ ${funcstack[1]} == _haz ]]; then _haz "$@"; else compdef _haz haz; fi
 
 FISH = r"""# haz completion fish > ~/.config/fish/completions/haz.fish
 function __haz_complete
-    set -l words (commandline -opc) (commandline -ct)
+    # An unfinished word comes as it was typed, with the quote that opens it.
+    set -l typed (commandline -ct)
+    set -l words (commandline -opc) (string replace -r '^["\']' '' -- $typed | string unescape)
+    command -q $words[1]; or return
+    set -l option (string match -r '^--[^=]+=' -- $typed)
+    set -l rest (string replace -- "$option" '' $typed)
     for line in ($words[1] __complete $words[2..-1] 2>/dev/null)
         switch $line
             case ':files*'
-                __fish_complete_path (commandline -ct)
+                string replace -r -- '^' "$option" (complete -C "'' $rest")
             case ':directories*'
-                __fish_complete_directories (commandline -ct)
+                string replace -r -- '^' "$option" (__fish_complete_directories $rest)
             case '*'
                 echo $line
         end

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from haz.streams import valid
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +42,7 @@ def plan_value(plan: Plan, predictions: Mapping[TaskId, Prediction] | None = Non
         if reason.by is not None:
             row["because"]["by"] = str(reason.by)
         if reason.path is not None:
-            row["because"]["path"] = reason.path.encode(errors="surrogateescape").decode(errors="replace")
+            row["because"]["path"] = valid(reason.path)
         if predictions is not None:
             row["cache"] = {"kind": predictions[task].kind, "reason": predictions[task].reason}
         rows.append(row)

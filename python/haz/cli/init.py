@@ -7,12 +7,14 @@ from haz.cli.declare import Annotated, Option
 from haz.cli.report import finish
 from haz.errors import LoadError, UsageError
 from haz.importers import SOURCES
+from haz.names import counted
 from haz.streams import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.importers.records import Note
 
+NEXT = "\nNext: `haz list` shows the tasks, `haz run --workspace` runs them all.\n"
 WITHOUT_TERMINAL = "use --yes for an empty workspace, or --from TOOL"
 
 
@@ -20,7 +22,12 @@ def command(
     yes: Annotated[bool, Option("--yes", help="Write an empty workspace without asking anything.")] = False,
     source: Annotated[
         str | None,
-        Option("--from", metavar="TOOL", help=f"Write what the manifests of a tool say: {', '.join(SOURCES)}."),
+        Option(
+            "--from",
+            metavar="TOOL",
+            choices=SOURCES,
+            help=f"Write what the manifests of a tool say: {', '.join(SOURCES)}.",
+        ),
     ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="With --from: print the files instead of writing them.")] = False,
 ) -> int:
@@ -83,9 +90,12 @@ def _import(here: str, source: str, dry_run: bool) -> int:
             out.text(f"--- {path}\n{shown}\n")
     else:
         write(here, texts)
+    made = f"the haz.yml of {counted(counts[0], 'project')} with {counted(counts[1], 'task')}"
     verb = "would write" if dry_run else "wrote"
-    out.text(f"{verb} {WORKSPACE_FILE} and the haz.yml of {counts[0]} project(s) with {counts[1]} task(s)\n")
+    out.text(f"{verb} {WORKSPACE_FILE} and {made}\n")
     _tell(out, notes)
+    if counts[1] and not dry_run:
+        out.text(NEXT)
     return finish(out)
 
 

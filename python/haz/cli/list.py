@@ -11,7 +11,7 @@ from haz.cli import values
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.errors import UsageError
-from haz.streams import Writer
+from haz.streams import Writer, valid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _project_value(space: "Workspace", name: str) -> dict[str, object]:
     project = space.projects[name]
     return {
         "name": name,
-        "root": _text(project.root or "/"),
+        "root": valid(project.root or "/"),
         "tags": sorted(project.tags),
         "tasks": sorted(project.tasks),
         "description": project.description,
@@ -96,7 +96,7 @@ def _task_value(space: "Workspace", task: "TaskId") -> dict[str, object]:
         "id": str(task),
         "project": task.project,
         "task": task.task,
-        "root": _text(spec.root or "/"),
+        "root": valid(spec.root or "/"),
         "tags": sorted(spec.tags),
         "description": spec.description,
         "deps": [str(one) for one in space.graph.hard_predecessors[task]],
@@ -104,8 +104,3 @@ def _task_value(space: "Workspace", task: "TaskId") -> dict[str, object]:
         "cache": spec.cache,
         "persistent": spec.persistent,
     }
-
-
-def _text(path: str) -> str:
-    """Make text of a path, whatever its bytes."""
-    return path.encode(errors="surrogateescape").decode(errors="replace")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import io
+from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 import typer
+from typer._click.exceptions import NoSuchOption
 from typer.exceptions import TyperException
 
 from haz.cli import enter, tree, version
 from haz.cli.parsing import CommandWithWords, StrictCommand, StrictGroup
 from haz.cli.quick import Call
-from haz.cli.report import usage_error
+from haz.cli.report import finish, usage_error
 from haz.errors import UsageError
+from haz.names import nearest
+from haz.streams import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,11 +34,19 @@ def parse(words: Sequence[str]) -> Call | int:
 
     A mistake becomes one line on stderr (spec 04 §2.3). The directory of `-C` is entered on the way.
     """
+    printed = io.StringIO()
     try:
-        result = parser().main(list(words), prog_name="haz", standalone_mode=False)
+        with redirect_stdout(printed):
+            result = parser().main(list(words), prog_name="haz", standalone_mode=False)
+    except NoSuchOption as error:
+        near = nearest(error.option_name, error.possibilities or ())
+        return usage_error(f"no such option: {error.option_name}{f'; did you mean {near}?' if near else ''}")
     except TyperException as error:
         return usage_error(error.format_message() if hasattr(error, "format_message") else str(error))
-    return result if isinstance(result, (Call, int)) else 0
+    # Help goes out as all other output does, so that what becomes of it is known.
+    out = Writer(1)
+    out.text(printed.getvalue())
+    return finish(out) or (result if isinstance(result, (Call, int)) else 0)
 
 
 def parser() -> typer.core.TyperGroup:

@@ -65,7 +65,9 @@ class StrictGroup(TyperGroup):
             return super().resolve_command(ctx, args)
         if name.startswith("-"):
             raise UsageError(f"no such option: {name}", ctx=ctx)
-        near = nearest(name, self.commands)
+        # `haz help` and `haz version` are what other programs call it.
+        own = (*HELP, *VERSION) if ctx.parent is None else HELP
+        near = f"--{name}" if f"--{name}" in own else nearest(name, self.commands)
         meant = f"did you mean '{near}'?" if near else f"there are {', '.join(self.list_commands(ctx))}"
         raise UsageError(f"'{name}' is no command of `{ctx.command_path}`; {meant}", ctx=ctx)
 

@@ -1,6 +1,7 @@
 """List the tasks that have the given properties.
 
-Expressions: atoms joined by ! & | and parentheses, as in 'c & !slow'. See also: haz list, haz graph.
+Expressions: atoms joined by ! & | and parentheses, as in 'c & !slow'; in names, * stands for any characters and ? for
+one. See also: haz list, haz graph.
 """
 
 import os
@@ -57,6 +58,7 @@ def command(
     has_outputs: Annotated[bool, Option("--has-outputs", help="Declares `outputs`.")] = False,
     no_outputs: Annotated[bool, Option("--no-outputs", help="Declares none.")] = False,
     mutex: Annotated[bool, Option("--mutex", help="Has a mutex.")] = False,
+    workspace: Annotated[bool, Option("--workspace", help="Of all projects, wherever this is.")] = False,
     form: Annotated[
         str,
         Option(
@@ -93,6 +95,7 @@ def command(
             has_inputs=has[1],
             has_outputs=has[2],
             mutex=mutex,
+            workspace=workspace,
         )
     except QueryError as error:
         if chosen == "json":

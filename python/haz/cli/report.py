@@ -93,8 +93,10 @@ def internal_error() -> int:
 
 
 def finish(*writers: Writer) -> int:
-    """Return 2 with a message when a report could not be written (`haz query | head -1`, a full disk), else 0."""
+    """Return 2 when a report could not be written, else 0. A full disk is told, a reader that has gone is not."""
     for writer in writers:
+        if isinstance(writer.error, BrokenPipeError):
+            return 2
         if writer.error is not None:
             Writer(2).text(f"Error: cannot write to standard output: {writer.error.strerror}\n")
             return 2

@@ -8,7 +8,7 @@ from haz.cli.report import Colour, Form
 from haz.config import _values as grammar
 from haz.config._shared import positive
 from haz.errors import UsageError
-from haz.names import identifier_problem
+from haz.names import either, identifier_problem, nearest
 from haz.references import parse
 
 TYPE_CHECKING = False
@@ -149,8 +149,15 @@ def _meant(word: str) -> str:
     from haz.outline import outline  # noqa: PLC0415 - only after a mistake
 
     found = outline(os.getcwd())
-    owners = [project.name for project in found.projects if word in project.tasks]
-    if not owners or found.bearing in owners:
+    if not found.projects:
         return f"; did you mean '~:{word}'?"
-    shown = [f"'{name}:{word}'" for name in owners[:3]]
-    return f"; did you mean {' or '.join(shown)}{' …' if len(owners) > 3 else ''}?"
+    names = dict.fromkeys(task for project in found.projects for task in project.tasks)
+    for project in found.projects:
+        if project.name == word and project.tasks and word not in names:
+            tasks = either([f"{word}:{task}" for task in project.tasks])
+            return f"; '{word}' is a project: did you mean {tasks}?"
+    near = nearest(word, names)
+    owners = [project.name for project in found.projects if near in project.tasks]
+    if near is None:
+        return "; write PROJECT:TASK (`haz list --workspace` tells which there are)"
+    return f"; did you mean {either(['~:' + near] if found.bearing in owners else [f'{o}:{near}' for o in owners])}?"

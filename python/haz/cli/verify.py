@@ -2,26 +2,29 @@
 
 import os
 
-from haz import _core
+from haz import _core, env
 from haz.app import open_workspace, output_observer
 from haz.cli import values
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.errors import UsageError
+from haz.names import counted
 from haz.observers.presenter import Presenter
 from haz.resolution import Resolver, resolve_one
-from haz.streams import Writer
+from haz.streams import Writer, valid
 from haz.verify import NotVerified, verify
 
 
 def command(
-    task: Annotated[str, Argument(metavar="TASK", help="One task: P:T, or ~:T in a project.")],
+    task: Annotated[str, Argument(metavar="TASK", completes="tasks", help="One task: P:T, or ~:T in a project.")],
     repeat: Annotated[str, Option("--repeat", metavar="N", help="How often it is run, at least 2; default 2.")] = "2",
-    form: Annotated[str, Option("--format", metavar="FMT", help="plain or json.")] = "plain",
-    color: Annotated[str, Option("--color", metavar="WHEN", help="auto, always or never.")] = "auto",
+    form: Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")] = "plain",
+    color: Annotated[
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+    ] = "auto",
 ) -> int:
     chosen = values.output_format(form)
-    colour = values.colour(color) == "always"
+    colour = env.colour(values.colour(color), 2)
     runs = values.at_least_one("--repeat N", repeat) or 0
     if runs < 2:
         raise UsageError("--repeat N: one run cannot be compared with anything; N is at least 2")
@@ -37,15 +40,11 @@ def command(
         err.text(f"Error: {error}\n")
         return error.exit_code
     if chosen == "json":
-        rows = [{"run": one.run, "what": _json(one.what), "detail": _json(one.detail)} for one in found]
-        value = {"task": str(wanted), "runs": runs, "deterministic": not found, "differences": rows}
+        rows = [{"run": one.run, "what": valid(one.what), "detail": valid(one.detail)} for one in found]
+        value = {"version": 1, "task": str(wanted), "runs": runs, "deterministic": not found, "differences": rows}
         out(_core.json_dumps(value) + b"\n")
     else:
-        verdict = f"{len(found)} differences" if found else "the same outputs and streams each time"
+        verdict = counted(len(found), "difference") if found else "the same outputs and streams each time"
         out.text(f"{wanted}: {runs} runs: {verdict}\n")
         out.text("".join(f"  {one}\n" for one in found))
     return finish(out) or int(bool(found))
-
-
-def _json(text: str) -> str:
-    return text.encode(errors="surrogateescape").decode(errors="replace")

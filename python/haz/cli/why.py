@@ -52,7 +52,7 @@ def command(
     ] = None,
     form: Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")] = "plain",
     color: Annotated[
-        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
+        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never; for messages.")
     ] = "auto",
 ) -> int:
     chosen = values.output_format(form)

@@ -65,11 +65,15 @@ def read(tree: Tree) -> Imported:
                 notes.append(Note(place, f"`{keys[1]}` task `{name}`: a language of its own"))
     worked = {task.key[0] for task in tasks}
     projects = [
-        Project(m.path, m.name, ("python",), m.manifest.text("project", "description") or "")
-        for m in members.values()
-        if m.path or m.path in worked
+        Project(m.path, m.name, ("python",), _described(m)) for m in members.values() if m.path or m.path in worked
     ]
     return Imported(tuple(projects), tuple(tasks), tuple(notes), passed=PASSED)
+
+
+def _described(member: Member) -> str:
+    text = member.manifest.text("project", "description") or ""
+    # What `uv init` writes for somebody to fill in.
+    return "" if text == "Add your description here" else text
 
 
 def normalised(name: str) -> str:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from haz.events import RunObserver
 from haz.model import SignaledInFlight
+from haz.names import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,4 +82,4 @@ class OutputObserver(RunObserver, ABC):
     def on_run_finished(self, outcome: RunGraphOutcome, duration: float, signalled: int | None) -> None:  # noqa: ARG002
         for message, count in self._warned.items():
             if count > 1:
-                self._say(self._presenter.warning(None, f"{count - 1} more time(s): {message}"))
+                self._say(self._presenter.warning(None, f"{counted(count - 1, 'more time')}: {message}"))

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 ATTRIBUTES = ("tags", "projects", "tasks", "inputs", "outputs")
 RELATIONS = ("child_of", "parent_of", "depends_on", "ancestor_of")
 _KINDS = ("name", "project", "tag")
+# Any letter, for the rules of identifiers.
+_WILDCARDS = str.maketrans("*?", "xx")
 _NAMES = {"tags": "tag", "projects": "project", "tasks": "task"}
 
 
@@ -50,13 +52,14 @@ class Filters(Record):
     mutex: bool = False
 
 
-def run_query(graph: TaskGraph, filters: Filters, bearing: str | None) -> tuple[TaskId, ...]:
-    """Return the tasks that pass, in canonical order: those of the bearing project, or of all when there is none.
+def run_query(graph: TaskGraph, filters: Filters, project: str | None, root: str | None) -> tuple[TaskId, ...]:
+    """Return the tasks that pass, in canonical order: those of one project, or of all.
 
-    `graph` is that of the whole workspace. Raises `QueryError` with what is wrong with any of the filters.
+    `graph` is that of the whole workspace; `root`, of a project and behind `/`, is where relative patterns begin.
+    Raises `QueryError` with what is wrong with any of the filters.
     """
     problems: list[Problem] = []
-    compiler = _Compiler(graph, bearing, problems)
+    compiler = _Compiler(root, problems)
     tests: list[Test] = _shortcuts(filters)
     for name in ATTRIBUTES:
         compiled = compiler.compile(name, getattr(filters, name), compiler.attribute)
@@ -75,7 +78,7 @@ def run_query(graph: TaskGraph, filters: Filters, bearing: str | None) -> tuple[
     return tuple(
         task
         for task, spec in graph.specs.items()
-        if (bearing is None or task.project == bearing) and all(test(spec) for test in tests)
+        if (project is None or task.project == project) and all(test(spec) for test in tests)
     )
 
 
@@ -101,9 +104,8 @@ class _AtomProblem(Exception):  # noqa: N818 - never leaves this module
 
 
 class _Compiler:
-    def __init__(self, graph: TaskGraph, bearing: str | None, problems: list[Problem]) -> None:
-        self._graph = graph
-        self._bearing = bearing
+    def __init__(self, root: str | None, problems: list[Problem]) -> None:
+        self._root = root
         self._problems = problems
         self._automata: dict[tuple[str, bool], Automaton] = {}
 
@@ -147,7 +149,7 @@ class _Compiler:
         except PatternError as error:
             raise _AtomProblem(f"invalid path pattern `{text}` at {span}: {error.reason}") from error
         if not text.startswith("/"):
-            root = self._root()
+            root = self._root
             if root is None:
                 raise _AtomProblem(
                     f"relative path pattern `{text}` at {span} needs a project directory, and the current directory "
@@ -181,22 +183,22 @@ class _Compiler:
             automaton = self._automata[key] = Automaton(key[0], literal=key[1])
         return automaton
 
-    def _root(self) -> str | None:
-        """Return the root of the bearing project; one without tasks has no candidates, so that any root will do."""
-        if self._bearing is None:
-            return None
-        return next((spec.root for spec in self._graph.specs.values() if spec.id.project == self._bearing), "")
-
 
 def _name_test(kind: str, value: str, text: str, span: str) -> Test:
-    problem = identifier_problem(value)
+    problem = identifier_problem(value.translate(_WILDCARDS))
     if problem is not None:
         raise _AtomProblem(f"invalid {kind} name `{text}` at {span}: {problem}")
+    matches: Callable[[str], object] = value.__eq__
+    if value != value.translate(_WILDCARDS):
+        import fnmatch  # noqa: PLC0415 - few queries need it
+        import re  # noqa: PLC0415
+
+        matches = re.compile(fnmatch.translate(value)).match
     if kind == "tag":
-        return lambda spec: value in spec.tags
+        return lambda spec: any(map(matches, spec.tags))
     if kind == "project":
-        return lambda spec: spec.id.project == value
-    return lambda spec: spec.id.task == value
+        return lambda spec: bool(matches(spec.id.project))
+    return lambda spec: bool(matches(spec.id.task))
 
 
 def _related(graph: TaskGraph, relation: str, targets: set[TaskId]) -> set[TaskId]:

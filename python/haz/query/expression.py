@@ -66,7 +66,7 @@ class SyntaxProblem(Exception):  # noqa: N818 - not an error that leaves this pa
 
 
 class Atom(Record):
-    """A token of an expression, and where it stands (characters)."""
+    """A token of an expression without the escapes of the expression, and where it stands (characters)."""
 
     text: str
     start: int
@@ -141,7 +141,8 @@ def parse(text: str) -> Expression:
             group.disjuncts.append(len(steps))
             steps.append(("stop_if", 0))
         elif len(groups) > 1:
-            raise SyntaxProblem(f"unmatched '(' at byte {_byte(text, group.opener)}", group.opener)
+            opener = _byte(text, group.opener)
+            raise SyntaxProblem(f"unmatched '(' at byte {opener}: expected & | or ) at byte {_byte(text, at)}", at)
         elif text[at] == ")":
             raise SyntaxProblem(f"unmatched ')' at byte {_byte(text, at)}", at)
         else:
@@ -171,14 +172,27 @@ def _operand(text: str, at: int, atoms: list[Atom], steps: list[Step], groups: l
             raise SyntaxProblem(f"unexpected operator '{char}' at byte {_byte(text, at)}", at)
         else:
             break
-    end = at
-    while end < len(text) and text[end] not in _OPERATORS and text[end] not in _BLANKS:
-        end += 1
+    token, end = _token(text, at)
     steps.append(("test", len(atoms)))
-    atoms.append(Atom(text[at:end], at, end))
+    atoms.append(Atom(token, at, end))
     if negated:
         steps.append(("not", 0))
     return end
+
+
+def _token(text: str, at: int) -> tuple[str, int]:
+    r"""Read a token and where it ends. A `\` makes an operator or a blank a part of it: `/a\ b`, `[\!x]`."""
+    found: list[str] = []
+    while at < len(text) and text[at] not in _OPERATORS and text[at] not in _BLANKS:
+        after = text[at + 1 : at + 2]
+        if text[at] == "\\" and after:
+            # Any other pair is the pattern's own: `\\&b` is an escaped backslash and an operator.
+            found.append(after if after in _OPERATORS or after in _BLANKS else f"\\{after}")
+            at += 2
+        else:
+            found.append(text[at])
+            at += 1
+    return "".join(found), at
 
 
 def _close(group: _Group, steps: list[Step]) -> None:
