@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -132,6 +133,8 @@ def run(options: argparse.Namespace, root: str, path: str) -> results.Results:
 
 
 if __name__ == "__main__":
+    # So that daemons are stopped whoever ends the bench.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         main()
     except pair.BenchError as error:

@@ -1,7 +1,6 @@
 """Draws the picture of the README: horizontal bars on a logarithmic scale, from results and nothing else.
 
-Own code: a few rectangles and texts need no plotting library, and none of those writes one file that is readable on
-light and on dark pages.
+Own code: a few rectangles and texts, readable on light and on dark pages, need no plotting library.
 """
 
 from __future__ import annotations

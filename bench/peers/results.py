@@ -74,9 +74,16 @@ class Results:
             file.write("\n")
 
     def cell(self, scenario: str, name: str) -> Cell | None:
-        """Return what was measured, or None."""
-        found = self.data["scenarios"].get(scenario, {}).get(name)
-        return found and Cell(found["wall"], found["haz"], found.get("error", ""), found["command"])
+        """Return what was measured, or None. haz took part whenever another tool did: its cell has all those runs."""
+        row = self.data["scenarios"].get(scenario, {})
+        if name not in row:
+            return None
+        found = row[name]
+        walls, with_haz = found["wall"], found["haz"]
+        if name == "haz":
+            sessions = {tuple(one["haz"]) for one in row.values() if one["date"] == found["date"]}
+            walls = with_haz = [wall for session in sorted(sessions) for wall in session]
+        return Cell(walls, with_haz, found.get("error", ""), found["command"])
 
 
 def _rounded(seconds: list[float]) -> list[float]:
@@ -115,7 +122,6 @@ def table(results: Results, columns: dict[str, tuple[str, ...]]) -> str:
         "| --- |" + " --- |" * len(names),
     ]
     notes: list[str] = []
-    few: dict[int, list[str]] = {}
     most = max((len(one["wall"]) for row in results.data["scenarios"].values() for one in row.values()), default=0)
     for scenario in v.SCENARIOS:
         if scenario not in results.data["scenarios"]:
@@ -129,20 +135,28 @@ def table(results: Results, columns: dict[str, tuple[str, ...]]) -> str:
                 notes.append(f"{name}, {scenario}, failed: {cell.error.splitlines()[0]}")
                 texts.append("failed")
             else:
-                if len(cell.wall) < most:
-                    few.setdefault(len(cell.wall), []).append(f"{name} {scenario}")
                 text = milliseconds(cell.median)
                 texts.append(f"**{text}**" if name == "haz" else f"{text} ({ratio(cell.ratio)})")
         lines.append(f"| {scenario} | " + " | ".join(texts) + " |")
-    lines += ["", f"Medians of {most} runs{_fewer(few)}. {MISSING}: the tool has nothing for it. Empty: not measured."]
+    few = [text for scenario, row in results.data["scenarios"].items() if (text := _fewer(scenario, row, most))]
+    medians = f"Medians of {most} runs{''.join(f'; {text}' for text in few)}."
+    ratios = "haz ran with each of the others; a ratio is the median over the turns that both took."
+    lines += ["", f"{medians} {ratios} {MISSING}: the tool has nothing for it. Empty: not measured."]
     return "\n".join([*lines, *(f"\n{note}" for note in notes)]) + "\n"
 
 
-def _fewer(few: dict[int, list[str]]) -> str:
-    if not few:
+def _fewer(scenario: str, row: dict[str, Any], most: int) -> str:
+    """Say which tools ran less than `most` times, "" for none."""
+    runs: dict[int, list[str]] = {}
+    for name, one in row.items():
+        if not one.get("error"):
+            runs.setdefault(len(one["wall"]), []).append(name)
+    told = sorted((count for count in runs if count < most), reverse=True)
+    if not told:
         return ""
-    parts = [f"of {runs}: {', '.join(cells)}" for runs, cells in sorted(few.items(), reverse=True)]
-    return f" ({'; '.join(parts)})"
+    return f"{scenario} " + ", ".join(
+        f"{count} ({', '.join(runs[count])})" if len(runs) > 1 else f"{count}" for count in told
+    )
 
 
 def commands(results: Results) -> str:

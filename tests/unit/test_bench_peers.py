@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import pair, tools, workspace
+from bench.peers import __main__ as main
 from bench.peers import install, measure, picture, results, writers
 from bench.peers import variants as v
 from bench.peers.trees import Trees, dependents, describe, low_level, out_of_date
@@ -191,7 +192,7 @@ def test_the_table_has_medians_and_ratios_of_the_turns(tmp_path: Path) -> None:
     assert lines[0] == "| ms (times haz) | haz | ninja | nx |"
     assert lines[2] == "| no-op | **100** | 50.0 (0.50) | failed |"
     assert lines[3] == "| cold | **2,000** | - | 30,000 (15) |"
-    assert lines[5].startswith("Medians of 3 runs (of 1: haz cold, nx cold).")
+    assert lines[5].startswith("Medians of 3 runs; cold 1. haz")
     assert lines[-1] == "nx, no-op, failed: exit 1"
 
 
@@ -208,6 +209,10 @@ def test_results_grow_in_their_file(tmp_path: Path) -> None:
         2.0,
     ]
     assert found.cell(v.COLD, "turbo") is None
+    # haz has the runs of both times: 0.1, 0.1, 0.2, 0.3.
+    haz = found.cell(v.NOTHING, "haz")
+    assert haz is not None
+    assert haz.median == pytest.approx(0.15)
 
 
 def test_results_of_another_workspace_are_not_mixed(tmp_path: Path) -> None:
@@ -246,6 +251,22 @@ def test_the_tools_are_pinned_without_the_hosts_of_registries() -> None:
     assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == wanted
     assert all("resolved" not in package for package in lock["packages"].values())
     assert all("integrity" in package for name, package in lock["packages"].items() if name)
+
+
+def test_picture_and_tables_show_what_was_measured() -> None:
+    found = results.Results(main.COMMITTED)
+    assert Path(main.PICTURE).read_text() == picture.picture(found, main.panels(found.data["workspace"]))
+    assert main.render(found).strip() in (ROOT / "bench" / "RESULTS.md").read_text()
+
+
+def test_the_readme_tells_the_figures_of_the_picture() -> None:
+    found = results.Results(main.COMMITTED)
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert "](docs/bench.svg)" in readme
+    for name in {one.split(",")[0] for one in found.data["scenarios"][v.NOTHING]}:
+        cell = found.cell(v.NOTHING, name)
+        assert cell is not None
+        assert f"{results.milliseconds(cell.median)} ms" in readme, name
 
 
 def test_every_variant_says_what_it_cannot_do_or_how_it_does_it() -> None:
