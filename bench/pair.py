@@ -12,10 +12,11 @@ import subprocess
 import tempfile
 import time
 from statistics import median
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 RUNS = 11
 
@@ -40,7 +41,10 @@ def accept(_run: Run) -> None:
 
 
 class Command(NamedTuple):
-    """`shown` is the command line for readers; `prepare` goes before each run, untimed; `check` asserts."""
+    """`shown` is the command line for readers; `prepare` goes before each run, untimed; `check` asserts.
+
+    `env` is laid over the environment of the bench.
+    """
 
     name: str
     argv: list[str]
@@ -48,6 +52,7 @@ class Command(NamedTuple):
     cwd: str | None = None
     check: Callable[[Run], None] = accept
     prepare: Callable[[], None] = lambda: None
+    env: Mapping[str, str] = MappingProxyType({})
 
 
 class Pair(NamedTuple):
@@ -79,7 +84,7 @@ def environment() -> dict[str, str]:
 def run(command: Command) -> Run:
     """Run a command once. Raises `BenchError` when it fails or its check does."""
     command.prepare()
-    env = environment()
+    env = environment() | dict(command.env)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
         process = subprocess.Popen(

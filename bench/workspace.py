@@ -35,11 +35,21 @@ class Project(NamedTuple):
     tasks: list[Task]
 
 
-def describe(projects: int, files: int, directories: int = 4, fan_in: int = 3, seed: int = 1) -> list[Project]:
+def describe(
+    projects: int,
+    files: int,
+    directories: int = 4,
+    fan_in: int = 3,
+    seed: int = 1,
+    *,
+    lint_waits: bool = True,
+    journal: str = "",
+) -> list[Project]:
     """Describe projects of three tasks: `build` after the builds of `fan_in` lower ones, `test` and `lint` after it.
 
     Each has `files` sources of 1 to 8 KiB in `directories` folders; `build` and `lint` read those, `test` also reads
-    what `build` wrote.
+    what `build` wrote. Without `lint_waits`, `lint` hangs on nothing: some tools take whatever a task waits for as an
+    input. A task appends its name to the file `journal`, a path from the directory of a project, if there is one.
     """
     chance = random.Random(seed)
     made = []
@@ -51,8 +61,10 @@ def describe(projects: int, files: int, directories: int = 4, fan_in: int = 3, s
         tasks = [
             Task("build", _script("out/build.txt", needs), sources, "out/build.txt", needs),
             Task("test", _script("out/test.txt", [own]), sources, "out/test.txt", [own]),
-            Task("lint", _script("out/lint.txt", []), sources, "out/lint.txt", [own]),
+            Task("lint", _script("out/lint.txt", []), sources, "out/lint.txt", [own] if lint_waits else []),
         ]
+        if journal:
+            tasks = [t._replace(script=f"echo {own[0]}:{t.name} >> {journal} && {t.script}") for t in tasks]
         sizes = {source: chance.randrange(1024, 8193) for source in sources}
         made.append(Project(name_of(number), f"projects/{name_of(number)}", sizes, tasks))
     return made
