@@ -6,6 +6,7 @@ See also: haz why, what the cache has for a task; haz run --force and --no-cache
 import os
 import shutil
 
+from haz import _core
 from haz.app import cache_directory
 from haz.cache.collect import (
     Inspection,
@@ -65,7 +66,9 @@ def clear() -> int:
             os.unlink(cache)
         elif os.path.lexists(cache):
             # Moved away first: who runs meanwhile sees a whole cache or none, and its stores start a new one.
-            doomed = f"{cache}.haz-tmp-{os.getpid()}"
+            doomed = os.path.join(os.path.dirname(cache), _core.unique_name())
+            # Nor does who cleans take it for something that was left behind long ago.
+            os.utime(cache)
             os.rename(cache, doomed)
             shutil.rmtree(doomed)
     except OSError as error:
