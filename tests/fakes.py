@@ -265,6 +265,15 @@ class FakeLocks:
         self.log = []
         self.names = {}
 
+    def share(self, token, name):
+        assert token not in self.names, "the token is in use"
+        self.log.append(("share", name))
+        _, until = self.held.get(name, (None, 0.0))
+        if until is None or until > self.events.clock.now:
+            return False
+        self.names[token] = name
+        return True
+
     def acquire(self, token, name, exclusive):
         assert token not in self.names, "the token is in use"
         self.log.append(("acquire", name, exclusive))

@@ -43,6 +43,7 @@ __all__ = [
     "publish",
     "step",
     "suspend",
+    "unique_name",
     "yaml_parse",
 ]
 
@@ -62,6 +63,9 @@ def compress(data: bytes) -> bytes:
 
 def decompress(frame: bytes, size: int) -> bytes:
     """The content of a frame that must have exactly `size` bytes, else `ValueError`. Never holds more than that."""
+
+def unique_name() -> str:
+    """Return a name for something that goes in the end, or, when this process is gone, with the next cleaning."""
 
 def is_orphan(name: str) -> bool:
     """Whether it is the name of a temporary file whose process was one of this machine, and is gone."""
@@ -289,6 +293,12 @@ class FileLocks:
         True when it is held now. Else events: `("waiting", token, pid | None)` when it is not free, with a holder's pid
         where it is known; then `("locked", token, None)`, or `("locked", token, text)` when it cannot be had: the directory cannot be written,
         or the holder is a process that this one descends from, which waits for us.
+        """
+
+    def share(self, token: int, name: str) -> bool:
+        """Take the lock `name` for `token` beside others who share it; False when somebody has it for himself.
+
+        Nothing waits, and nothing is written. True also where it cannot be had, as `acquire` tells.
         """
 
     def release(self, token: int) -> None:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     Overlay = dict[str, tuple[TaskId, Content | None]]
 
 
+# What is read through a link that a restore puts in place is not known before.
+_LINK = (b"", False)
+
+
 class Prediction(Record):
     """What a task would come to: `hit`, `miss` (it would run), `unknown` until others have run, or `error`.
 
@@ -130,7 +134,7 @@ class _Oracle:
                 inputs = self._reread(ctx.specs[task], overlay)
             changed = _changed(inputs, overlay) if inputs.error is None else {}
             for path, content in changed.items():
-                if content is None:
+                if content is None or content == _LINK:
                     return self._unsure(task, path)
             if changed:
                 rows = {path: (path, digest, executable) for path, digest, executable in inputs.rows()}
@@ -167,7 +171,7 @@ class _Oracle:
             if isinstance(row, FileRow):
                 self._lay(task, row.path, (row.digest, bool(row.mode & 0o100)))
             elif isinstance(row, LinkRow) and not _leads_to(self._ctx.root + row.path, row.target):
-                self._lay(task, row.path, None)
+                self._lay(task, row.path, _LINK)
         ledger = self._ctx.ledger
         if ledger is None or not is_cleaned(self._ctx.specs[task]) or ledger.lies_there(task, mark_of(manifest)):
             return

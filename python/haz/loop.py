@@ -186,11 +186,7 @@ class Loop:
                 else:
                     wanted.append(task)
             elif isinstance(action, Restore):
-                self._release(task)
-                found = self._lookups[task].found
-                assert isinstance(found, Hit)
-                token = self._next_token()
-                self._fly(token, Flight(task, restore_from_hit(self._ctx, task, token, found)))
+                self._restore(task)
             elif isinstance(action, Spawn):
                 self._spawn(task)
             elif isinstance(action, Signal):
@@ -283,6 +279,22 @@ class Loop:
     def _note_parked(self, task: TaskId, actions: list[Action]) -> None:
         if not any(action.task == task for action in actions):
             self._parked[task] = self._clock()
+
+    def _restore(self, task: TaskId) -> None:
+        """Put a hit in place, unless another haz runs the task: it would take our outputs for its own.
+
+        Then the task goes the way of a miss, which waits for that one and looks again.
+        """
+        self._release(task)
+        found = self._lookups[task].found
+        assert isinstance(found, Hit)
+        if self._neighbours is not None and found.manifest.outputs and not self._neighbours.stays_away(task):
+            actions = self._schedule.restore_failed(task)
+            self._note_parked(task, actions)
+            self._perform(actions)
+            return
+        token = self._next_token()
+        self._fly(token, Flight(task, restore_from_hit(self._ctx, task, token, found)))
 
     # --- Processes ---------------------------------------------------------------------------------------------------
 
@@ -516,7 +528,7 @@ class Loop:
             if self._neighbours is not None:
                 # Noted before the lock is free: who gets it next must see that there may be a result now.
                 self._neighbours.note()
-                self._neighbours.release(flight.task)
+        self._release(flight.task)
 
     def _completed(self, flight: Flight, record: CompletedRecord) -> None:
         task = flight.task

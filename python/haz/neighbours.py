@@ -1,7 +1,8 @@
 """The other haz processes of a workspace: what a run takes and gives back so that they do not get in each other's way.
 
 A task that is to be spawned takes the lock of the task, then the one of its mutex. Both are given back together, after
-the result is stored. See docs/architecture.md, "Between processes", for why nobody waits in a circle.
+the result is stored. A hit that is restored shares the lock of the task while that takes. See docs/architecture.md,
+"Between processes", for why nobody waits in a circle.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ if TYPE_CHECKING:
     from haz.model import TaskId, TaskSpec
     from haz.ports import Locks
 
+NEVER = -1
 UNPROTECTED = "other haz processes are not kept out"
+
+
+def lock_name(task: TaskId) -> str:
+    """Name the lock of a task."""
+    return f"task.{task.project}.{task.task}"
 
 
 def lock_names(spec: TaskSpec) -> list[tuple[str, bool]]:
@@ -22,7 +29,7 @@ def lock_names(spec: TaskSpec) -> list[tuple[str, bool]]:
 
     Identifiers hold no `.`, so that no two of the names are equal (ID-001, MUTEX-001).
     """
-    names = [(f"task.{spec.id.project}.{spec.id.task}", True)]
+    names = [(lock_name(spec.id), True)]
     mutex = spec.mutex
     if mutex is not None:
         owner = "" if mutex.project is None else f"{mutex.project}."
@@ -63,6 +70,18 @@ class Neighbours:
                 self._pending[token] = spec.id
                 return False
         return True
+
+    def stays_away(self, task: TaskId) -> bool:
+        """Whether no other process runs a task, nor begins to before `release`: its outputs may be written then.
+
+        If one does, what was looked up is outdated, whether that process comes to tell of its result or not.
+        """
+        token = self._next_token()
+        if self._locks.share(token, lock_name(task)):
+            self._tokens[task] = [token]
+            return True
+        self._asked[task] = NEVER
+        return False
 
     def is_outdated(self, task: TaskId) -> bool:
         """Whether another process has changed files since the inputs of a task were asked for."""

@@ -169,7 +169,7 @@ def verify(
     changed = loaded.replace(graph=loaded.graph.with_specs(specs))
     spill = f"{cache_directory(loaded.workspace)}/{formats.SPILL}"
     os.makedirs(spill, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=spill, prefix="verify-") as folder:
+    with tempfile.TemporaryDirectory(dir=spill, prefix=f"{_core.unique_name()}-") as folder:
         outputs = _Outputs(loaded, task, folder)
         first: tuple[_Watcher, dict[str, tuple[Any, ...]]] | None = None
         found: list[Deviation] = []

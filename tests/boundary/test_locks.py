@@ -199,3 +199,33 @@ def test_changes_of_another_process_are_seen_once(here: Here, other: Other) -> N
     assert not here.locks.changed()
     here.locks.note()
     assert not here.locks.changed()
+
+
+def test_a_lock_is_shared_unless_somebody_has_it_for_himself(here: Here, other: Other) -> None:
+    """Nobody waits: there is no event."""
+    assert here.locks.share(1, "a")
+    assert here.locks.share(2, "a")
+    here.locks.release(1)
+    assert other.does("exclusive a").startswith("waiting")
+    here.locks.release(2)
+    other.kill()
+    assert here.locks.acquire(3, "a", exclusive=True)
+    here.locks.release(3)
+    assert here.queue.wait(0) == []
+
+
+def test_what_another_process_has_for_itself_is_not_shared(here: Here, other: Other) -> None:
+    assert other.does("exclusive a") == "locked None"
+    assert not here.locks.share(1, "a")
+    assert other.does("release") == "released"
+    assert here.locks.share(1, "a")
+    assert here.queue.wait(0) == []
+
+
+def test_sharing_writes_nothing_and_is_granted_where_there_can_be_no_lock(here: Here, tmp_path: Path) -> None:
+    here.locks.share(1, "a")
+    assert (tmp_path / ".haz/locks/v1/held").read_bytes() == b""
+    here.locks.release(1)
+    (tmp_path / "file").write_text("")
+    assert _core.FileLocks(here.queue, str(tmp_path / "file/locks")).share(1, "a")
+    assert here.queue.wait(0) == []

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 import time
 
 import pytest
 
+from haz import _core
 from tests.space import Space
 
 
@@ -128,6 +131,26 @@ def test_soft_removes_corrupt_entries_and_old_leftovers_only(filled: Space) -> N
     assert "orphan tmp directories removed: 1\n" in done.out
     assert young.exists()
     assert not victim.exists()
+
+
+def test_soft_removes_what_killed_commands_have_kept_aside(filled: Space) -> None:
+    """AUX-023: `clear` moves the cache beside itself, `import` and `verify` fill folders of their own."""
+    cache = filled.root / ".haz/cache"
+    gone = subprocess.run(
+        [sys.executable, "-c", "from haz import _core; print(_core.unique_name())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    mine = _core.unique_name()
+    for name in (gone, f"{gone}-more", mine):
+        for place in (cache / "spill", cache.parent):
+            (place / name / "deep").mkdir(parents=True)
+            (place / name / "deep/file").write_text("x")
+    done = filled.haz("cache", "clean", "--soft").ok()
+    assert "orphan tmp directories removed: 4\n" in done.out
+    left = list(filled.root.rglob(".haz-tmp-*"))
+    assert sorted(left) == sorted([cache / "spill" / mine, cache.parent / mine])
 
 
 @pytest.mark.parametrize("value", ["90", "1.5d", "-1d", "", "5x"])

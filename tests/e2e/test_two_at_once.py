@@ -163,3 +163,44 @@ def test_a_workspace_without_room_for_locks_runs_with_one_warning(space: Space) 
     result = space.run("--workspace").ok()
     assert result.ran == {"lib:a", "lib:b"}
     assert result.err.count("other haz processes are not kept out") == 1
+
+
+def test_a_result_is_not_restored_over_what_another_haz_is_about_to_store(space: Space) -> None:
+    """CACHE-023: the other one runs the task under another key, and has written its output, but not stored it yet."""
+    path = gate(space)
+    command = f"echo $FLAVOUR > out.txt; echo wrote; read line < {path}"
+    space.project("lib", f't: {{shell: "{command}", outputs: [out.txt], env: {{from_host: [FLAVOUR]}}}}')
+    sweet, sour = {"FLAVOUR": "sweet"}, {"FLAVOUR": "sour"}
+    before = space.start("run", "lib:t", env=sweet)
+    before.wait_for("wrote")
+    open_gate(path)
+    assert before.end().ok().ran == {"lib:t"}
+    first = space.start("run", "lib:t", env=sour)
+    first.wait_for("wrote")
+    second = space.start("run", "lib:t", env=sweet)
+    assert says(second, r"waiting for pid (\d+)$")[1] == str(first.process.pid)
+    assert space.read("lib/out.txt") == b"sour\n"
+    open_gate(path)
+    assert first.end().ok().ran == {"lib:t"}
+    assert second.end().ok().cached == {"lib:t"}
+    assert space.read("lib/out.txt") == b"sweet\n"
+    assert space.run("lib:t", env=sour).ok().cached == {"lib:t"}
+    assert space.read("lib/out.txt") == b"sour\n"
+
+
+def test_a_result_is_restored_after_another_haz_was_killed_while_it_ran_the_task(space: Space) -> None:
+    path = gate(space)
+    command = f"echo $FLAVOUR > out.txt; echo wrote; read line < {path}"
+    space.project("lib", f't: {{shell: "{command}", outputs: [out.txt], env: {{from_host: [FLAVOUR]}}}}')
+    before = space.start("run", "lib:t", env={"FLAVOUR": "sweet"})
+    before.wait_for("wrote")
+    open_gate(path)
+    before.end().ok()
+    first = space.start("run", "lib:t", env={"FLAVOUR": "sour"})
+    first.wait_for("wrote")
+    second = space.start("run", "lib:t", env={"FLAVOUR": "sweet"})
+    says(second, "waiting for pid")
+    first.signal(signal.SIGKILL)
+    assert first.end().code == -signal.SIGKILL
+    assert second.end().ok().cached == {"lib:t"}
+    assert space.read("lib/out.txt") == b"sweet\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import haz
@@ -37,6 +37,7 @@ def write(root: Path, edit: tuple[str, str | None]) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(edits, asked), min_size=1, max_size=4))
+@example([([], ["^:d"]), ([("c.link", None)], ["^:d"])])
 def test_what_is_predicted_comes_true(story: list[tuple[list[tuple[str, str | None]], list[str]]]) -> None:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)

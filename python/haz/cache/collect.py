@@ -8,11 +8,12 @@ is safe beside running hazes: at worst a lookup that came too late is a miss.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
 from haz import _core
 from haz._record import Record
-from haz.cache.formats import BLOBS, ENTRIES, HASH_IDS, KEY_REVISION, STAT
+from haz.cache.formats import BLOBS, ENTRIES, HASH_IDS, KEY_REVISION, SPILL, STAT
 from haz.cache.manifest import ManifestError, decode
 from haz.cache.store import read_entry
 from haz.errors import FileSystemError
@@ -95,10 +96,11 @@ class Inspection:
         # A content may be there in both kinds; only that of a file that is not compressed has a size to compare.
         self._sizes = {(blob.algorithm, blob.name): blob.size for blob in self.blobs if not blob.compressed}
         self._packed = {(blob.algorithm, blob.name) for blob in self.blobs if blob.compressed}
-        folders = [cache, f"{cache}/{STAT}"]
+        folders = [cache, f"{cache}/{STAT}", f"{cache}/{SPILL}"]
         if root is not None:
-            folders += [f"{root}/.haz/{name}" for name in OWN_FOLDERS]
-        for folder in folders:
+            # What is cleared is moved beside the cache first.
+            folders += [os.path.dirname(cache), *(f"{root}/.haz/{name}".rstrip("/") for name in OWN_FOLDERS)]
+        for folder in dict.fromkeys(folders):
             for found in self._listing(folder):
                 if found.name.startswith(TEMPORARY):
                     self.temporary += self._file(found, "")
@@ -305,7 +307,10 @@ def clean(cleaning: Cleaning, complain: Callable[[Trouble], None]) -> Cleaning:
 
     def remove(path: str, what: str) -> bool:
         try:
-            os.unlink(path)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
         except FileNotFoundError:
             return True
         except OSError as error:

@@ -274,7 +274,7 @@ def import_(cache: str, source: str, complain: Callable[[str], None]) -> Transfe
         with (
             open(source, "rb") as file,
             tarfile.open(fileobj=file, mode="r:", errorlevel=2) as tar,
-            tempfile.TemporaryDirectory(dir=spill, prefix="import-") as folder,
+            tempfile.TemporaryDirectory(dir=spill, prefix=f"{_core.unique_name()}-") as folder,
         ):
             taken = _Import(cache, folder, os.fstat(file.fileno()).st_size, complain)
             first = tar.next()

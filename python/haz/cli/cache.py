@@ -75,7 +75,9 @@ def clear() -> int:
             os.unlink(cache)
         elif os.path.lexists(cache):
             # Moved away first: who runs meanwhile sees a whole cache or none, and its stores start a new one.
-            doomed = f"{cache}.haz-tmp-{os.getpid()}"
+            doomed = os.path.join(os.path.dirname(cache), _core.unique_name())
+            # Nor does who cleans take it for something that was left behind long ago.
+            os.utime(cache)
             os.rename(cache, doomed)
             shutil.rmtree(doomed)
     except OSError as error:

@@ -31,7 +31,7 @@ use own_path::{Needle, needle};
 pub use restore::{Leftovers, Restored};
 pub use row::Row;
 pub(crate) use stage::sweep;
-pub use stage::{InTheWay, PREFIX, is_orphan, publish};
+pub use stage::{InTheWay, PREFIX, is_orphan, publish, unique_name};
 
 /// Streams up to this size (bytes) are handed out with the answer to a restore. Larger ones are read in pieces, which a
 /// frame does not allow, and so are never compressed.

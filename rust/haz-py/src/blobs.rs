@@ -214,6 +214,12 @@ fn is_orphan(name: OsString) -> bool {
     blobs::is_orphan(name.as_bytes()).unwrap_or(false)
 }
 
+/// A name for something that goes in the end, or with the next cleaning once this process is gone.
+#[pyfunction]
+fn unique_name() -> String {
+    blobs::unique_name()
+}
+
 /// A named moment at which a test can have this process killed.
 #[pyfunction]
 fn step(name: &str) {
@@ -240,6 +246,7 @@ fn decompress<'py>(py: Python<'py>, frame: &[u8], size: usize) -> PyResult<Bound
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(publish, module)?)?;
     module.add_function(wrap_pyfunction!(is_orphan, module)?)?;
+    module.add_function(wrap_pyfunction!(unique_name, module)?)?;
     module.add_function(wrap_pyfunction!(step, module)?)?;
     module.add_function(wrap_pyfunction!(compress, module)?)?;
     module.add_function(wrap_pyfunction!(decompress, module)?)?;

@@ -39,6 +39,10 @@ impl FileLocks {
         py.detach(|| self.inner.acquire(token, name, exclusive))
     }
 
+    fn share(&self, py: Python<'_>, token: u64, name: &str) -> bool {
+        py.detach(|| self.inner.share(token, name))
+    }
+
     fn release(&self, py: Python<'_>, token: u64) {
         py.detach(|| self.inner.release(token));
     }

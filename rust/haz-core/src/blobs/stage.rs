@@ -102,7 +102,7 @@ impl Drop for Staged {
 }
 
 /// Unlike any other machine's, process's or thread's name; creation is exclusive all the same.
-pub(super) fn unique_name() -> String {
+pub fn unique_name() -> String {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());

@@ -157,6 +157,42 @@ impl FileLocks {
         false
     }
 
+    /// Take the lock `name` beside others who share it; false when somebody has it for himself, whom nobody waits for.
+    ///
+    /// True also where it cannot be had: `acquire` says why. A holder that this process descends from waits for us.
+    /// Nothing is written, so that a look at what is in place already writes nothing.
+    pub fn share(&self, token: u64, name: &str) -> bool {
+        let place = Place::of(name);
+        let path = self.directory.join(FILE);
+        loop {
+            let idle = idle_files(&self.shared).pop();
+            let opened = || open(&path, OpenOptions::new().read(true).write(true));
+            let Ok(file) = idle.map_or_else(opened, Ok) else { return true };
+            match place.set(&file, SET, kind(false)) {
+                Ok(()) if is_removed(&file) => {}
+                Ok(()) => {
+                    let lock = Lock { file: Some(file), place, exclusive: false };
+                    lock_map(&self.shared).insert(token, Entry::Held(lock));
+                    return true;
+                }
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
+                    let is_above = holder(&file, place).is_some_and(is_ancestor);
+                    self.keep(file);
+                    return is_above;
+                }
+                Err(_) => return true,
+            }
+        }
+    }
+
+    /// Keep an open file without a lock for the next one.
+    fn keep(&self, file: File) {
+        let mut idle = idle_files(&self.shared);
+        if idle.len() < IDLE {
+            idle.push(file);
+        }
+    }
+
     fn start(&self, token: u64, name: &str, exclusive: bool) -> Result<Start, String> {
         let failed =
             |error: &io::Error| format!("cannot lock files in {}: {}", self.directory.display(), reason(error));
@@ -221,10 +257,7 @@ impl FileLocks {
         if let Some(Entry::Held(mut lock)) = entry
             && let Some(file) = lock.end()
         {
-            let mut idle = idle_files(&self.shared);
-            if idle.len() < IDLE {
-                idle.push(file);
-            }
+            self.keep(file);
         }
     }
 

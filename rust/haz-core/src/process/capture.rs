@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::blobs::{Content, Stream};
+use crate::blobs::{Content, Stream, unique_name};
 use crate::digest::{Algorithm, Hasher};
 use crate::error::reason;
 
@@ -95,9 +94,7 @@ fn nameless_file(directory: &Path) -> io::Result<File> {
 }
 
 fn unlinked_file(directory: &Path) -> io::Result<File> {
-    static SERIAL: AtomicU64 = AtomicU64::new(0);
-    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    let path = directory.join(format!(".spill-{}-{serial}", std::process::id()));
+    let path = directory.join(unique_name());
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)

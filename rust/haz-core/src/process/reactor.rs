@@ -370,12 +370,11 @@ impl Reactor {
             Err(error) => (None, None, Some(error.to_string())),
         };
         let refused = refusal.map(|refusal| refusal.reason);
+        let lost = out_lost.or(err_lost);
         let error = [("spawn", refused), ("wait", wait_error), ("stdout", out_error), ("stderr", err_error)]
             .into_iter()
             .find_map(|(what, reason)| reason.map(|reason| (what, reason)));
-        self.reader
-            .sink
-            .exit(child.token, Captured { code, signal, stdout, stderr, error, lost: out_lost.or(err_lost) });
+        self.reader.sink.exit(child.token, Captured { code, signal, stdout, stderr, error, lost });
     }
 }
 
