@@ -57,3 +57,67 @@ def test_a_configuration_file_that_is_no_file_is_refused_without_waiting(space: 
         ended = space.haz("check")
         assert ended.code == 2
         assert "Not a regular file" in ended.err
+
+
+COMMANDS = [
+    *(["run", "--workspace"], ["run", "lib:t", "--format", "json"], ["run", "--workspace", "--dry-run", "--explain"]),
+    *(["affected", "--format", "json"], ["list", "--format", "table"], ["graph"], ["query", "--format", "table"]),
+    *(["query", "--tags", "("], ["why", "lib:build"], ["verify", "lib:build"], ["check"], ["cache", "info"]),
+    *(["cache", "verify"], ["runs", "show"], ["init", "--yes"], ["init"], ["schema", "project"], ["man"]),
+    *(["--help"], ["run", "nope"], ["bogus"], [], ["__complete", "run", "l"]),
+]
+SURROUNDINGS: dict[str, tuple[str, dict[bytes, bytes]]] = {
+    "all streams closed": (">&- 2>&- <&-", {}),
+    "full disks": (">/dev/full 2>/dev/full", {}),
+    "a locale without UTF-8": ("", {b"LC_ALL": b"C", b"LANG": b"C", b"PYTHONUTF8": b"0"}),
+    "a terminal of one column that can do nothing": ("", {b"COLUMNS": b"1", b"TERM": b"dumb", b"FORCE_COLOR": b"1"}),
+    "variables that are no text": ("", {b"X\xff": b"\xfe", b"HOME": b"/h\xff", b"LANG": b"\xff"}),
+}
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_no_command_fails_in_a_way_of_its_own_because_of_what_is_around_it(space: Space, name: str) -> None:
+    """04 §3, D12: no traceback, and no exit code but the documented ones."""
+    streams, variables = SURROUNDINGS[name]
+    space.project("lib", "build: {shell: 'cat src/* > out', inputs: ['src/**'], outputs: [out]}\nt: {command: [echo]}")
+    space.write("lib/src/a b", "x")
+    (space.root / "lib/src" / os.fsdecode(b"b\xff\nc")).write_text("x")
+    subprocess.run(["git", "init", "-q"], cwd=space.root, check=True)
+    environment = {os.fsencode(key): os.fsencode(value) for key, value in os.environ.items()} | variables
+    for words in COMMANDS:
+        done = subprocess.run(
+            ["bash", "-c", f'exec "$@" {streams}', "bash", *HAZ, *words],
+            cwd=space.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode in (0, 1, 2), words
+        assert b"Traceback" not in done.stdout + done.stderr, words
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-C", "", "list"], "cannot change to directory '': No such file or directory"),
+        (
+            ["-C", "no\nwhere\x1b[1m", "list"],
+            r"cannot change to directory 'no\nwhere\x1b[1m': No such file or directory",
+        ),
+        (["-C", "lib/haz.yml", "list"], "cannot change to directory 'lib/haz.yml': Not a directory"),
+        (["list", os.fsdecode(b"lib:\xff")], r"argument 'lib:\xff' is not UTF-8"),
+        (["run", "lib:\x1b[1m"], r"`lib:\x1b[1m`: invalid task name: it starts with U+001B"),
+        (["cache", "import", "/"], "cannot import /: Is a directory"),
+    ],
+)
+def test_whatever_is_typed_is_told_in_one_line(space: Space, words: list[str], told: str) -> None:
+    """04 §2.3: control characters do not reach the terminal."""
+    space.project("lib", "t: {command: [echo]}")
+    refused = space.haz(*words)
+    assert refused.code == 2
+    assert told in refused.err
+    assert refused.err.startswith("Error: ")
+    assert refused.err.count("\n") == 1
+    assert "\x1b" not in refused.err
+    assert r"\x1b" in space.haz("query", "--tags", "\x1b[1m").err

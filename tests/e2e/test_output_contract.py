@@ -1,4 +1,4 @@
-"""Spec 04 §15, row by row: what scripts may rely on. And §2.2 and §2.3: how words are read, and what is said of mistakes."""
+"""Spec 04 §15, row by row (each test names its rows): what scripts may rely on. And §2.2 and §2.3: how words are read, and what is said of mistakes."""
 
 from __future__ import annotations
 
@@ -32,12 +32,23 @@ def workspace(space: Space) -> Space:
 
 class TestRun:
     def test_a_dry_run(self, workspace: Space) -> None:
-        """EXEC-030."""
+        """EXEC-030; row 1."""
         done = workspace.run("lib:pack", "--dry-run").ok()
         assert (done.out, done.err) == ("would run 2 tasks:\n  - lib:gen\n  - lib:pack\n", "")
+        subprocess.run(["git", "init", "-q"], cwd=workspace.root, check=True)
+        assert workspace.run("--all", "--git-staged", "--dry-run").ok().out == "would run 0 tasks.\n"
+
+    def test_a_revision_that_is_none(self, workspace: Space) -> None:
+        """EXEC-029; row 3."""
+        subprocess.run(["git", "init", "-q"], cwd=workspace.root, check=True)
+        for words in (["run", "--all"], ["run", "--all", "--dry-run"], ["affected"]):
+            refused = workspace.haz(*words, "--git-changed-since", "no-such-revision")
+            assert (refused.code, refused.out) == (2, "")
+            assert "no-such-revision" in refused.err
+            assert "git" in refused.err
 
     def test_live_and_buffered(self, workspace: Space) -> None:
-        """EXEC-016: prefixed lines or bare bytes on stdout, summaries and epilogue on stderr."""
+        """EXEC-016; row 2: prefixed lines or bare bytes on stdout, summaries and epilogue on stderr."""
         live = workspace.run("lib:plain", "--force").ok()
         assert live.out == "[lib:plain] a b\n"
         assert "[lib:plain] ✓ done in " in live.err
@@ -47,7 +58,7 @@ class TestRun:
         assert "[lib:plain] ◉ cached in " in buffered.err
 
     def test_each_stream_of_a_task_on_its_own_stream_and_code_1(self, workspace: Space) -> None:
-        """EXEC-021."""
+        """EXEC-021; row 2."""
         failed = workspace.run("lib:fail")
         assert failed.code == 1
         assert failed.out == "[lib:fail] out\n"
@@ -57,7 +68,7 @@ class TestRun:
 
     @pytest.mark.parametrize("reference", ["nope:t", "lib:nope", "^:nope", "[nope]:t", "~:t"])
     def test_an_unresolved_target(self, workspace: Space, reference: str) -> None:
-        """REF-003, REF-004: the reference is quoted as typed."""
+        """REF-003, REF-004; row 4: the reference is quoted as typed."""
         refused = workspace.haz("run", reference)
         assert (refused.code, refused.out) == (2, "")
         assert "target resolution failed" in refused.err
@@ -70,7 +81,7 @@ class TestRun:
         assert "('lib' does)" in refused.err
 
     def test_no_default_task_here(self, workspace: Space) -> None:
-        """EXEC-023."""
+        """EXEC-023; row 5."""
         outside = workspace.haz("run")
         assert outside.code == 2
         assert "no bearing project" in outside.err
@@ -82,6 +93,7 @@ class TestRun:
         assert "'default'" in inside.err
 
     def test_a_graph_that_cannot_be_built(self, workspace: Space) -> None:
+        """Row 6."""
         workspace.project("bad", 't: {command: [echo], deps: ["~:nope"]}')
         for command in (("run", "--all"), ("check",), ("query",)):
             refused = workspace.haz(*command)
@@ -99,7 +111,7 @@ class TestRun:
     ids=" ".join,
 )
 def test_no_workspace(words: list[str]) -> None:
-    """DISC-002."""
+    """DISC-002; row 7."""
     done = subprocess.run([*HAZ, *words], cwd="/", capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "discovery failed" in done.stderr
@@ -107,13 +119,20 @@ def test_no_workspace(words: list[str]) -> None:
 
 class TestReports:
     def test_check(self, workspace: Space) -> None:
-        """AUX-011."""
+        """AUX-011; row 8."""
         for words, cwd, count in ((["check"], ".", 6), (["check"], "app", 2), (["check", "--workspace"], "app", 6)):
             done = workspace.haz(*words, cwd=cwd).ok()
             assert done.out == f"{count} task(s) validated.\n"
 
+    def test_check_of_what_is_sound_says_nothing_else(self, space: Space) -> None:
+        """AUX-011; row 8: what there is on stderr otherwise are warnings (D8)."""
+        space.project("lib", "t: {command: [cat, a], inputs: [a]}")
+        space.write("lib/a", "")
+        done = space.haz("check").ok()
+        assert (done.out, done.err) == ("1 task(s) validated.\n", "")
+
     def test_why(self, workspace: Space) -> None:
-        """AUX-015, AUX-016."""
+        """AUX-015, AUX-016; row 9."""
         workspace.run("lib:gen").ok()
         done = workspace.haz("why", "lib:pack").ok()
         assert done.out.startswith('lib:pack\ncommand: ["echo", "packed"]\n')
@@ -124,7 +143,7 @@ class TestReports:
         assert [line.split(" ")[0] for line in bare] == ["lib:plain", "command:", "cache_key:", "cache_lookup:"]
 
     def test_why_of_none_of_many_and_behind_what_is_not_cached(self, workspace: Space) -> None:
-        """AUX-013."""
+        """AUX-013; row 10."""
         many = workspace.haz("why", "^:pack")
         assert many.code == 2
         assert "resolves to 2 tasks; use a more specific form (matched: app:pack, lib:pack)" in many.err
@@ -137,7 +156,7 @@ class TestReports:
         assert "miss: no entry" in behind.err
 
     def test_query(self, workspace: Space) -> None:
-        """QRY-008, QRY-009."""
+        """QRY-008, QRY-009; rows 11 and 12."""
         assert workspace.haz("query", "--tasks", "pack").ok().out == "app:pack\nlib:pack\n"
         rows = json.loads(workspace.haz("query", "--tasks", "pack", "--format", "json").ok().out)
         assert [(row["project"], row["task"], row["tags"]) for row in rows] == [
@@ -149,7 +168,7 @@ class TestReports:
         assert bad.err.startswith("--depends-on: ")
 
     def test_init(self, tmp_path: Path) -> None:
-        """AUX-001, AUX-002, AUX-007."""
+        """AUX-001, AUX-002, AUX-007; rows 13 and 14."""
         space = Space(tmp_path)
         done = space.haz("init", "--yes").ok()
         assert space.read(".haz/workspace.yml") == b"projects: []\n"
@@ -160,7 +179,7 @@ class TestReports:
         assert ".haz" in again.err
 
     def test_cache(self, workspace: Space) -> None:
-        """AUX-017..028: the lines of §12."""
+        """AUX-017..028; row 15: the lines of §12."""
         none = workspace.haz("cache", "info").ok().out
         assert "well-formed entries: 0\n" in none
         workspace.run("lib:gen").ok()

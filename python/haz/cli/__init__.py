@@ -24,7 +24,9 @@ def run_command_line(arguments: Sequence[str]) -> int:
         try:
             argument.encode()
         except UnicodeEncodeError:
-            return usage_error(f"argument {argument!r} is not UTF-8")
+            # As bytes: how Python keeps those that are no text means nothing to who typed them.
+            shown = repr(argument.encode(errors="surrogateescape"))[1:]
+            return usage_error(f"argument {shown} is not UTF-8")
     try:
         # Not `list(…)`: that is a module of this package once it was imported.
         if [*arguments] in (["--version"], ["-V"]):
@@ -89,7 +91,7 @@ def enter(directory: str | None) -> None:
         try:
             os.chdir(directory)
         except OSError as error:
-            raise UsageError(f"cannot change to directory {directory}: {error.strerror}") from None
+            raise UsageError(f"cannot change to directory {directory!r}: {error.strerror}") from None
     try:
         os.getcwd()
     except OSError as error:

@@ -10,7 +10,7 @@ from haz import env, graph_text
 from haz.api import load
 from haz.cli import values
 from haz.cli.declare import Annotated, Option
-from haz.cli.report import finish
+from haz.cli.report import finish, say
 from haz.errors import UsageError
 from haz.query import QueryError, as_json, plain, report
 from haz.streams import Writer
@@ -100,7 +100,7 @@ def command(
     except QueryError as error:
         if chosen == "json":
             raise
-        Writer(2).text(report(error.problems) + "\n")
+        say(report(error.problems) + "\n")
         return error.exit_code
     out = Writer(1)
     if chosen == "json":

@@ -32,8 +32,19 @@ class Form:
 
 def usage_error(message: str) -> int:
     """Print the one line of a usage error (spec 04 §2.3)."""
-    Writer(2).text(f"Error: {' '.join(message.split())}\n")
+    say(f"Error: {' '.join(message.split())}\n")
     return 2
+
+
+def say(text: str) -> None:
+    """Print lines on stderr. What somebody typed may be in them: control characters must not reach the terminal."""
+    if not text.isprintable():
+        # Bytes that are no text go out as they are.
+        text = "".join(
+            char if char.isprintable() or char == "\n" or "\udc80" <= char <= "\udcff" else ascii(char)[1:-1]
+            for char in text
+        )
+    Writer(2).text(text)
 
 
 def show(diagnostics: Sequence[Diagnostic], header: str | None) -> None:
@@ -56,7 +67,7 @@ def show(diagnostics: Sequence[Diagnostic], header: str | None) -> None:
 
 def report_error(error: HazError) -> int:
     """Print an error with its causes and hint; returns its exit code."""
-    write = Writer(2).text
+    write = say
     if Form.json:
         from haz._core import json_dumps  # noqa: PLC0415 - needed on failure only
         from haz.render import as_json  # noqa: PLC0415
@@ -73,7 +84,8 @@ def report_error(error: HazError) -> int:
         write(f"Error: {error}\n")
         cause = error.__cause__
         while cause is not None:
-            if str(cause) not in str(error):
+            told = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+            if told not in str(error):
                 write(f"  caused by: {cause}\n")
             cause = cause.__cause__
     if error.hint:
