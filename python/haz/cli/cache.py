@@ -3,6 +3,7 @@
 See also: haz why, what the cache has for a task; haz run --force and --no-cache.
 """
 
+import errno
 import os
 import shutil
 
@@ -66,6 +67,16 @@ def path() -> int:
     return finish(out)
 
 
+def _remove(folder: str) -> None:
+    """Remove a folder that has been moved away. What was under way then may still add to it, and only that."""
+    while os.path.lexists(folder):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                raise
+
+
 @application.command("clear")
 def clear() -> int:
     """Remove the whole cache, and nothing else."""
@@ -79,7 +90,7 @@ def clear() -> int:
             # Nor does who cleans take it for something that was left behind long ago.
             os.utime(cache)
             os.rename(cache, doomed)
-            shutil.rmtree(doomed)
+            _remove(doomed)
     except OSError as error:
         raise FileSystemError("remove", error.filename or cache, error.errno, error.strerror or str(error)) from error
     out = Writer(1)
