@@ -157,6 +157,11 @@ def test_a_tool_that_always_runs_something_cannot_be_measured(trees: Trees, tmp_
     assert "again and again" in found[1].error
 
 
+def test_names_in_the_journal_are_told_apart_when_lines_end_late(trees: Trees) -> None:
+    Path(trees.root, "ran").write_text("p00001:lintp00000:build\n\np00000:build\n")
+    assert trees.ran() == ["p00000:build", "p00000:build", "p00001:lint"]
+
+
 def test_without_haz_there_is_nothing_to_compare_with(trees: Trees, tmp_path: Path) -> None:
     broken = haz_variant(tmp_path)._replace(commands={v.NOTHING: ["false"]})
     with pytest.raises(pair.BenchError, match="exit 1"):
