@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::patience::soon;
+
 /// A many-producer, one-consumer queue whose consumer can wait with a deadline.
 ///
 /// Cloning gives another handle on the same queue.
@@ -44,6 +46,9 @@ impl<T> Queue<T> {
     ///
     /// An empty answer means that the time ran out.
     pub fn wait(&self, timeout: Option<Duration>) -> Vec<T> {
+        if timeout.is_none_or(|limit| !limit.is_zero()) {
+            soon(|| !self.shared.events.lock().expect("queue lock").is_empty());
+        }
         let deadline = timeout.and_then(|limit| Instant::now().checked_add(limit));
         let mut events = self.shared.events.lock().expect("queue lock");
         while events.is_empty() {

@@ -20,6 +20,7 @@ use super::spawn::Launch;
 use super::stragglers::{EVERYTHING, Stragglers};
 use super::{Shared, Sink, lock};
 use crate::blobs::Captured;
+use crate::patience::soon;
 
 /// Bytes per read.
 const BUFFER: usize = 64 << 10;
@@ -192,7 +193,14 @@ impl Reactor {
         while !self.is_done() {
             let may_read = self.reader.budget.may_read();
             let timeout = self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            self.shared.poller.wait(may_read, timeout, &mut ready).expect("waiting for descriptors of our own");
+            let Shared { poller, inbox, .. } = &*self.shared;
+            let mut wait = |timeout| {
+                poller.wait(may_read, timeout, &mut ready).expect("waiting for descriptors of our own");
+                !ready.is_empty() || !lock(inbox).is_empty()
+            };
+            if !soon(|| wait(Some(Duration::ZERO))) {
+                wait(timeout);
+            }
             let orders = std::mem::take(&mut *lock(&self.shared.inbox));
             for order in orders {
                 self.obey(order);
