@@ -14,21 +14,32 @@ from haz._core import PatternSet
 from haz.app import RunOptions
 from haz.errors import UsageError
 from haz.events import RunObserver
+from haz.history import files as history
 from haz.model import TaskId
 from haz.plan import Plan, Request, plan
 from haz.references import parse
 from haz.resolution import Resolver, resolve_one
+from haz.workspace import find_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Literal, Protocol
 
+    from haz.affected import OnUnknown, Selection
     from haz.app import Loaded, RunReport
+    from haz.caches import Cache
+    from haz.examined import Examination
+    from haz.expected import Expectation
     from haz.forecast import Prediction
     from haz.graph import TaskGraph
+    from haz.history.log import RunLog
     from haz.model import ProjectSpec, Reference, Settings, TaskSpec
+    from haz.shard import Partition
+    from haz.verify import Deviation
     from haz.why import Explanation
+
+    Scope = Literal["none", "all", "workspace"]
 
     class Cancel(Protocol):
         """What `threading.Event` has."""
@@ -36,12 +47,63 @@ if TYPE_CHECKING:
         def is_set(self) -> bool: ...
 
 
-__all__ = ["Workspace", "load"]
+__all__ = ["RunOptions", "Runs", "Workspace", "check", "load", "open_cache", "read_durations"]
+
+
+# Digits of a key: the fewest that are taken for one, and all.
+SHORTEST, FULL = 4, 64
 
 
 def load(directory: str | os.PathLike[str] = ".") -> Workspace:
     """Open the workspace that `directory` lies in. Raises `LoadError` with everything that is wrong with it."""
     return Workspace(app.open_workspace(os.path.abspath(directory)))
+
+
+def check(directory: str | os.PathLike[str] = ".") -> Examination:
+    """Examine the workspace that `directory` lies in, however wrong it is: all errors and all warnings."""
+    return app.examine(os.path.abspath(directory))
+
+
+def open_cache(directory: str | os.PathLike[str] = ".") -> Cache:
+    """Return the cache of the workspace that `directory` lies in, whose projects may be broken. Raises `LoadError`."""
+    from haz.caches import Cache  # noqa: PLC0415 - no run needs it
+
+    return Cache.of(os.path.abspath(directory))
+
+
+def read_durations(path: str | os.PathLike[str]) -> dict[TaskId, int]:
+    """Read milliseconds by task from what `haz affected --format json` or `haz run --report` wrote.
+
+    Raises `FileSystemError`, `UsageError`.
+    """
+    from haz.expected import read_durations as read  # noqa: PLC0415 - few runs are divided
+
+    return read(os.path.abspath(path))
+
+
+class Runs:
+    """The runs that the workspace of a directory remembers, newest first. Nothing but their logs is read."""
+
+    def __init__(self, directory: str | os.PathLike[str] = ".") -> None:
+        """Find the workspace. Raises `LoadError` when there is none."""
+        self._root = find_root(os.path.abspath(directory)).path
+
+    def __iter__(self) -> Iterator[RunLog]:
+        """Yield the runs as their first and last lines tell, without tasks. Raises `FileSystemError`."""
+        return history.logs(self._root, whole=False)
+
+    def find(self, name: str = "latest") -> RunLog:
+        """Read a run with its tasks: `latest`, or by its id, the start of that, or of its last part.
+
+        Raises `HistoryError`, `FileSystemError`.
+        """
+        started_at, run_id = history.find(self._root, name)
+        found = history.read(self._root, started_at, run_id)
+        if found is None:
+            raise history.HistoryError(
+                f"the log of run {run_id} is gone, or is no file", "`haz runs` lists what is there"
+            )
+        return found
 
 
 class Workspace:
@@ -86,7 +148,7 @@ class Workspace:
         self,
         tasks: Iterable[str | TaskId | Reference] = (),
         *,
-        scope: Literal["none", "all", "workspace"] = "none",
+        scope: Scope = "none",
         changed: Iterable[str] | None = None,
         with_dependents: bool = False,
     ) -> Plan:
@@ -104,6 +166,50 @@ class Workspace:
             with_dependents=with_dependents,
         )
         return plan(self.loaded.workspace, self.graph, request, PatternSet)
+
+    def affected(
+        self,
+        tasks: Iterable[str | TaskId | Reference] = (),
+        *,
+        scope: Scope = "none",
+        since: str | None = None,
+        merge_base: bool = False,
+        staged: bool = False,
+        with_dependents: bool = False,
+        on_unknown: OnUnknown = "error",
+    ) -> Selection:
+        """Choose tasks as `plan` does, and of them those that a change seen by git affects (EXEC-026..029).
+
+        What counts is what differs from `HEAD` or is untracked; with `staged` what the index has; with `since` what
+        differs from that revision, with `merge_base` from where `HEAD` left its history. Raises `VcsError`, and
+        `UnknownBase` when the commit to compare with is not here, unless everything is to count as changed then.
+        """
+        from haz.affected import select  # noqa: PLC0415 - few runs ask git
+        from haz.vcs import Filter  # noqa: PLC0415
+
+        if (staged and since is not None) or (merge_base and since is None):
+            raise UsageError("`staged` excludes `since`, and `merge_base` needs it")
+        request = Request(_references(tasks), scope, bearing=self.bearing, with_dependents=with_dependents)
+        wanted = Filter("staged" if staged else "changed") if since is None else Filter("since", since, merge_base)
+        return select(self.loaded.workspace, self.graph, request, wanted, on_unknown)
+
+    def divide(self, tasks: Collection[TaskId], count: int, durations: Mapping[TaskId, int] | None = None) -> Partition:
+        """Divide tasks, which must be closed over what they need, into parts of about equal weight (milliseconds).
+
+        The same tasks and durations make the same parts on every machine.
+        """
+        from haz.shard import partition, weights_of  # noqa: PLC0415 - few runs are divided
+
+        return partition(self.graph, tasks, weights_of(tasks, durations or {}), count)
+
+    def expectations(self, tasks: Collection[TaskId], *, look_up: bool) -> dict[TaskId, Expectation]:
+        """Say how long each task took when it last ran, and with `look_up` whether a run would restore it.
+
+        The tasks must be closed over what they need. Nothing is run but version queries.
+        """
+        from haz.expected import expectations  # noqa: PLC0415 - no run needs it
+
+        return expectations(self.loaded, tasks, look_up=look_up)
 
     def query(
         self,
@@ -186,10 +292,67 @@ class Workspace:
         planned = tasks if isinstance(tasks, Plan) else self.plan(tasks)
         return app.predict(self.loaded, planned.tasks, options)
 
-    def why(self, task: str | TaskId | Reference) -> Explanation:
-        """Explain the key of one task, and what the cache has for it. Runs no more than `forecast`."""
+    def why(self, task: str | TaskId | Reference, *, against: str | None = None) -> Explanation:
+        """Explain the key of one task, and what the cache has for it. Runs no more than `forecast`.
+
+        A miss is compared with the newest other entry of the task, or with `against`: a key or the start of one in the
+        cache, or a run as `Runs.find` takes it. Raises `ResolutionError`, `UsageError`, `HistoryError`.
+        """
+        wanted = self.resolve(task)
+        key = None if against is None else self._key_of_result(wanted, against)
+        return app.explain(self.loaded, wanted, key)
+
+    def verify(
+        self,
+        task: str | TaskId | Reference,
+        repeat: int = 2,
+        *,
+        observer: RunObserver | Sequence[RunObserver] = (),
+        complain: Callable[[str], None] | None = None,
+    ) -> list[Deviation]:
+        """Run a task `repeat` times, at least 2, and say in what later runs differ from the first. Stores nothing.
+
+        Takes the signals of the process, as the command does. Raises `NotVerified` when a run does not succeed,
+        `ResolutionError`, `UsageError`.
+        """
+        from haz.verify import verify  # noqa: PLC0415 - no run needs it
+
+        if repeat < 2:
+            raise UsageError("one run cannot be compared with anything: `repeat` is at least 2")
+        observers = [observer] if isinstance(observer, RunObserver) else list(observer)
+        return verify(self.loaded, self.resolve(task), repeat, observers, complain or _ignore)
+
+    @property
+    def cache(self) -> Cache:
+        """Where results are kept."""
+        from haz.caches import Cache  # noqa: PLC0415 - no run needs it
+
+        return Cache(self.loaded.workspace, self.bearing)
+
+    def resolve(self, task: str | TaskId | Reference) -> TaskId:
+        """Return the one task that a reference names. Raises `ResolutionError`, `UsageError`."""
         (reference,) = _references([task])
-        return app.explain(self.loaded, resolve_one(Resolver(self.loaded.workspace), reference, self.bearing))
+        return resolve_one(Resolver(self.loaded.workspace), reference, self.bearing)
+
+    def _key_of_result(self, task: TaskId, wanted: str) -> bytes:
+        """Return the key that is meant: the start of one of the task's in the cache, or of the id of a run."""
+        from haz.reasons import newest_first  # noqa: PLC0415 - no run needs it
+
+        keys = [manifest.key for manifest in newest_first(self.cache.path, task)]
+        found = [key for key in keys if len(wanted) >= SHORTEST and key.hex().startswith(wanted.lower())]
+        if len(found) > 1:
+            raise UsageError(f"--against: '{wanted}' is the start of {len(found)} keys of {task}")
+        if found:
+            return found[0]
+        if len(wanted) == FULL and set(wanted.lower()) <= set("0123456789abcdef"):
+            return bytes.fromhex(wanted)
+        run = Runs(self.root).find(wanted)
+        end = run.tasks.get(str(task))
+        if end is None or end.key is None:
+            raise history.HistoryError(
+                f"run {run.id} has no key of {task}", f"`haz runs show {run.id}` tells what it has"
+            )
+        return bytes.fromhex(end.key)
 
 
 def _references(tasks: Iterable[str | TaskId | Reference]) -> tuple[Reference, ...]:

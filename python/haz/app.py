@@ -12,16 +12,14 @@ from haz.cache import formats
 from haz.cache.produced import Ledger
 from haz.cache.store import Store
 from haz.embedding import InterruptibleEvents
-from haz.errors import FileSystemError, LoadError
+from haz.errors import GRAPH_HEADER, FileSystemError, LoadError
 from haz.events import RunObserver
 from haz.exit_code import exit_code_for
 from haz.graph_build import build
 from haz.history import files as history
 from haz.loop import Loop
 from haz.model import Retries
-from haz.observers.buffered import BufferedObserver
 from haz.observers.fanout import FanOut
-from haz.observers.live import LiveObserver
 from haz.outcome import RunGraphOutcome
 from haz.recall import Recall
 from haz.redaction import too_short
@@ -51,12 +49,9 @@ if TYPE_CHECKING:
     from haz.forecast import Prediction
     from haz.graph import TaskGraph
     from haz.model import CompletedRecord, OutputMode, TaskId, TaskSpec, Workspace
-    from haz.observers.presenter import Presenter
     from haz.ports import Processes
     from haz.run_task import CachePolicy, TaskLookup
     from haz.why import Explanation
-
-GRAPH_HEADER = "task-graph construction failed"
 
 
 class RunOptions(Record):
@@ -489,10 +484,3 @@ class CountedProcesses:
 
     def _kill_groups(self, signum: int) -> int:
         return sum(self._processes.signal(token, signum) for token in self._tokens)
-
-
-def output_observer(
-    mode: OutputMode, presenter: Presenter, out: Callable[[bytes], None], err: Callable[[bytes], None]
-) -> RunObserver:
-    """Return the observer that shows task output in the given mode (EXEC-016)."""
-    return (LiveObserver if mode == "live" else BufferedObserver)(presenter, out, err)

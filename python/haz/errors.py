@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from haz.model import TaskId, TaskRun
 
 
+GRAPH_HEADER = "task-graph construction failed"
+
+
+def header(errors: int) -> str | None:
+    """Introduce several errors of files (spec 04 §8); one stands alone."""
+    return f"{errors} configuration error(s) found" if errors > 1 else None
+
+
 class HazError(Exception):
     """Base of all. `str()` gives a one-line message; causes are chained by `raise … from …`."""
 

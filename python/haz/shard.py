@@ -22,16 +22,6 @@ UNKNOWN = 1000
 HIT = 1
 
 
-class Shard(Record):
-    """Part `number` of `count`, from 1."""
-
-    number: int
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.count}"
-
-
 class Partition(Record):
     """`parts` has the tasks of each shard in canonical order, closed over hard predecessors.
 

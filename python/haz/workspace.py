@@ -13,7 +13,7 @@ from haz.config.declarations import WorkspaceDeclaration
 from haz.config.parse import Source
 from haz.diagnostics import Diagnostic
 from haz.discovery import MARKER, PROJECT_FILE, Place, Trace, find_root, project_at
-from haz.errors import LoadError
+from haz.errors import LoadError, header
 from haz.model import Command, Settings, Workspace
 from haz.names import identifier_problem
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Selected = tuple[Source, Place] | None
 
-__all__ = ["Gaps", "Reading", "bearing", "find_root", "header", "load", "load_tolerant", "read", "with_sources"]
+__all__ = ["Gaps", "Reading", "bearing", "find_root", "load", "load_tolerant", "read", "with_sources"]
 
 OVERLAYS = ".haz/tasks"
 # Stands in for an action that was reported as wrong; no such workspace is ever run.
@@ -78,11 +78,6 @@ def load_at(root: discovery.Root) -> tuple[Workspace, Trace]:
         raise LoadError(errors, header(len(errors)))
     assert reading.trace is not None
     return reading.workspace, reading.trace
-
-
-def header(errors: int) -> str | None:
-    """Introduce several errors of files (spec 04 §8); one stands alone."""
-    return f"{errors} configuration error(s) found" if errors > 1 else None
 
 
 def load_tolerant(start: str) -> tuple[Workspace | None, tuple[Diagnostic, ...]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import haz
+from tests.repository import Repository
 from tests.space import Space
 
 
@@ -212,3 +213,113 @@ def test_two_threads_in_one_workspace_run_a_task_once(workspace: Space) -> None:
     assert [report.exit_code for report in reports] == [0, 0]
     assert sum(report.spawned for report in reports) == 1
     assert workspace.read("slow/count") == b"x\n"
+
+
+def test_what_git_says_has_changed_chooses_tasks(workspace: Space) -> None:
+    repository = Repository(workspace.root)
+    repository.git("init")
+    repository.commit("all")
+    opened = haz.load(workspace.root)
+    assert opened.affected(scope="workspace").plan.tasks == ()
+    workspace.write("lib/haz.yml", workspace.read("lib/haz.yml") + b"# changed\n")
+    changed = opened.affected(["lib:test"])
+    assert [str(task) for task in changed.plan.seeds] == ["lib:test"]
+    assert (changed.changed, changed.warning) == (1, None)
+    with pytest.raises(haz.UnknownBase, match="no-such-branch"):
+        opened.affected(scope="workspace", since="no-such-branch")
+    everything = opened.affected(scope="workspace", since="no-such-branch", on_unknown="all")
+    assert everything.plan.seeds == tuple(opened.tasks)
+    assert "everything counts as changed" in (everything.warning or "")
+    for wrong in ({"merge_base": True}, {"staged": True, "since": "HEAD"}):
+        with pytest.raises(haz.UsageError, match="`staged` excludes `since`, and `merge_base` needs it"):
+            opened.affected(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_plan_can_be_divided_by_what_is_expected_of_its_tasks(workspace: Space) -> None:
+    opened = haz.load(workspace.root)
+    tasks = opened.plan(["lib:test", "lib:fail"]).tasks
+    opened.run(["lib:test"])
+    expected = opened.expectations(tasks, look_up=True)
+    assert {str(task): found.result for task, found in expected.items()} == {
+        "lib:build": "hit",
+        "lib:test": "hit",
+        "lib:fail": "miss",
+    }
+    assert all(found.result is None for found in opened.expectations(tasks, look_up=False).values())
+    parts = opened.divide(tasks, 2, dict.fromkeys(tasks, 10)).parts
+    assert sorted(map(len, parts)) == [1, 2]
+
+
+def test_the_cache_is_at_hand_even_where_a_project_is_broken(workspace: Space, tmp_path: Path) -> None:
+    opened = haz.load(workspace.root)
+    opened.run(["lib:test"])
+    exported = opened.cache.export(str(tmp_path / "all.tar"))
+    assert exported.entries == 2
+    workspace.write("lib/haz.yml", "name: [")
+    cache = haz.open_cache(workspace.root)
+    assert cache.path == str(workspace.root / ".haz/cache")
+    assert len(cache.inspect().sound) == 2
+    assert (cache.verify().entries, cache.verify().left) == (2, 0)
+    with pytest.raises(haz.UsageError, match="at least one mode is needed"):
+        cache.clean()
+    assert len(cache.clean(max_size=0, dry_run=True).evicted) == 2
+    assert len(cache.inspect().sound) == 2
+    assert len(cache.clean(max_size=0).evicted) == 2
+    assert cache.inspect().sound == []
+    assert cache.import_(str(tmp_path / "all.tar")).entries == 2
+    cache.clear()
+    assert not Path(cache.path).exists()
+
+
+def test_a_broken_entry_is_told_and_removed_when_it_is_asked_for(workspace: Space) -> None:
+    opened = haz.load(workspace.root)
+    opened.run(["lib:build"])
+    (entry,) = opened.cache.inspect().sound
+    Path(entry.path).write_bytes(b"nothing")
+    (defect,) = opened.cache.verify().defects
+    assert (defect.file, defect.removed) == (entry.path, False)
+    found = opened.cache.verify(repair=True)
+    assert (found.defects[0].removed, found.left) == (True, 0)
+    assert not Path(entry.path).exists()
+
+
+def test_the_history_and_all_that_is_wrong_need_no_valid_workspace(workspace: Space) -> None:
+    haz.load(workspace.root).run(["lib:test"])
+    runs = haz.Runs(workspace.root)
+    assert list(runs) == []
+    workspace.haz("run", "lib:test").ok()
+    workspace.write("lib/haz.yml", "name: [")
+    (listed,) = runs
+    found = runs.find()
+    assert (found.id, set(found.tasks)) == (listed.id, {"lib:build", "lib:test"})
+    with pytest.raises(haz.HistoryError, match="there is no run 'zz'"):
+        runs.find("zz")
+    assert [problem.code for problem in haz.check(workspace.root).file_errors] == ["haz::cfg::yaml"]
+    with pytest.raises(haz.LoadError):
+        haz.Runs("/")
+
+
+def test_a_task_is_verified_and_compared_with_what_it_was(workspace: Space) -> None:
+    workspace.project("odd", "clock: {shell: date +%N}")
+    opened = haz.load(workspace.root)
+    assert opened.verify("lib:build") == []
+    watcher = Watcher()
+    (deviation,) = opened.verify("odd:clock", observer=watcher)
+    assert (deviation.run, deviation.what) == (2, "stdout")
+    assert watcher.started == ["odd:clock"] * 2
+    with pytest.raises(haz.NotVerified, match="did not succeed"):
+        opened.verify("lib:fail")
+    with pytest.raises(haz.UsageError, match="at least 2"):
+        opened.verify("lib:build", 1)
+
+
+def test_a_miss_can_be_compared_with_a_given_result(workspace: Space) -> None:
+    opened = haz.load(workspace.root)
+    opened.run(["lib:build"])
+    key = opened.why("lib:build").key.hex()
+    workspace.write("lib/haz.yml", workspace.read("lib/haz.yml").replace(b"echo, built", b"echo, other"))
+    changed = haz.load(workspace.root).why("lib:build", against=key[:8])
+    assert changed.label == "miss: no entry"
+    assert changed.against is not None
+    with pytest.raises(haz.HistoryError):
+        opened.why("lib:build", against="zz")

@@ -19,7 +19,7 @@ LAYERS = [
     "history.log history.records lockfiles plan query references resolution runtime_graph schedule shard supervise",
     "cache.collect cache.limits cache.produced cache.store cache.transfer certain discovery disk examined history.files ignored importers outline proven slices snapshot vcs workspace",
     "affected checks dismissal embedding foreign lingering loop neighbours normal_form observers recall run_task services tool_memo tools undeclared",
-    "api app expected forecast graph_text history.text init reasons render report verify why",
+    "api app cache.text caches expected forecast graph_text history.text init reasons render report verify why",
     "cli __main__",
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
@@ -71,6 +71,44 @@ def test_a_module_imports_only_from_its_own_or_a_lower_layer(name: str, path: Pa
     checked_only = type_checking_imports(path)
     upward = [target for target in imports(path) if (layer_of(target) or 0) > own and target not in checked_only]
     assert upward == []
+
+
+# What the command line may need beside `haz.api`: values, texts, and what is heard of a run.
+SPEECH = (
+    "_core _record cache.text config._shared config._values config.schema diagnostics env errors graph_text "
+    "history.text names observers plan query references render report streams why"
+)
+# `init` makes a workspace where there is none; words are completed, and guessed after a mistake, without loading one.
+WITHOUT_A_WORKSPACE = {
+    "cli.init": {"importers", "init", "workspace"},
+    "cli": {"cache.formats"},
+    "cli.complete": {"outline", "history.files", "workspace"},
+    "cli.values": {"outline"},
+    "cli.run": {"reasons"},
+    "cli.verify": {"verify"},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [m for m in modules() if m[0].startswith("cli")], ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_the_command_line_asks_the_workspace_by_the_public_interface_alone(name: str, path: Path) -> None:
+    """What a command can do, `import haz` can do."""
+    targets = {name for name in modules_imported(path) if f"haz.{name}" not in type_checking_imports(path)}
+    allowed = {"api", "cli", *SPEECH.split()} | WITHOUT_A_WORKSPACE.get(name, set())
+    others = [t for t in targets if not any(t == one or t.startswith(one + ".") for one in allowed)]
+    assert others == []
+
+
+def modules_imported(path: Path) -> set[str]:
+    """The modules of haz that a file imports from, without `haz.`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            packages = ("haz", "haz.config")
+            names = [f"{node.module}.{a.name}" for a in node.names] if node.module in packages else [node.module]
+            found |= {name.removeprefix("haz.") for name in names if name.startswith("haz.")}
+    return found - {"__version__"}
 
 
 def type_checking_imports(path: Path) -> set[str]:

@@ -13,16 +13,14 @@ import time
 
 from haz import _core
 from haz._record import Record
-from haz.cache.formats import BLOBS, ENTRIES, HASH_IDS, KEY_REVISION, SPILL, STAT
+from haz.cache.formats import BLOBS, ENTRIES, HASH_IDS, SPILL, STAT
 from haz.cache.manifest import ManifestError, decode
 from haz.cache.store import read_entry
 from haz.errors import FileSystemError
-from haz.streams import valid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
+    from collections.abc import Iterator
 
     from haz.cache.manifest import Manifest
 
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
 # into a manifest. Too short a time for a blob costs a miss, never a wrong byte.
 TEMPORARY_GRACE = 3600
 BLOB_GRACE = 5
+# The passes of a cleaning, in their order.
+MODES = ("--soft", "--max-age", "--max-size")
 TEMPORARY = ".haz-tmp-"
 COMPRESSED = ".zst"
 OWN_FOLDERS = ("", "runs", "locks", "locks/v1", "state", "state/produced-v1")
@@ -188,49 +188,17 @@ class Inspection:
         return [blob for blob in self.blobs if (blob.algorithm, blob.name) not in named]
 
 
-def info_text(inspection: Inspection) -> str:
-    """Render `haz cache info` (AUX-019)."""
-    sound = inspection.sound
-    lines = [
-        f"cache root: {inspection.cache}",
-        f"well-formed entries: {len(sound)}",
-        f"corrupt entries: {len(inspection.corrupt)}",
-        f"orphan tmp directories: {len(inspection.temporary)}",
-        "orphan restore directories: 0",
-        f"total bytes: {inspection.total_bytes}",
-    ]
-    if sound:
-        lines.append("by schema:")
-        for algorithm in HASH_IDS:
-            count = sum(entry.algorithm == algorithm for entry in sound)
-            if count:
-                lines.append(f"  (revision={KEY_REVISION}, hash={algorithm}): {count}")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def info_value(inspection: Inspection) -> dict[str, Any]:
-    """Return the same as data; docs/cli/cache.md has its schema."""
-    counts = {name: sum(entry.algorithm == name for entry in inspection.sound) for name in HASH_IDS}
-    return {
-        "version": 1,
-        "root": valid(inspection.cache),
-        "wellFormed": len(inspection.sound),
-        "corrupt": len(inspection.corrupt),
-        "temporary": len(inspection.temporary),
-        "bytes": inspection.total_bytes,
-        "schemas": [
-            {"revision": KEY_REVISION, "hash": name, "entries": count} for name, count in counts.items() if count
-        ],
-    }
-
-
 class Cleaning(Record):
-    """What a cleaning will remove: `evicted` entries with the pass that names them, then blobs and temporary files."""
+    """What a cleaning removes: `evicted` entries with the pass that names them, then blobs and temporary files.
+
+    `troubles` are what could not be read or removed.
+    """
 
     inspected: int
     evicted: tuple[tuple[Entry, str], ...]
     blobs: tuple[BlobFile, ...]
     temporary: tuple[BlobFile, ...]
+    troubles: tuple[Trouble, ...] = ()
 
     @property
     def size(self) -> int:
@@ -270,7 +238,8 @@ def plan_cleaning(
         named_by = kept if soft else [*kept, *inspection.corrupt]
         blobs = [blob for blob in inspection.unreferenced(named_by) if blob.changed_at < moment - BLOB_GRACE]
     temporary = [item for item in inspection.temporary if soft and _is_left_behind(item, moment)]
-    return Cleaning(len(inspection.entries), tuple(evicted), tuple(blobs), tuple(temporary))
+    troubles = tuple(inspection.troubles)
+    return Cleaning(len(inspection.entries), tuple(evicted), tuple(blobs), tuple(temporary), troubles)
 
 
 def _is_left_behind(item: BlobFile, now: float) -> bool:
@@ -302,8 +271,9 @@ def _oldest_beyond(entries: list[Entry], limit: int) -> list[Entry]:
     return gone
 
 
-def clean(cleaning: Cleaning, complain: Callable[[Trouble], None]) -> Cleaning:
+def clean(cleaning: Cleaning) -> Cleaning:
     """Remove what was planned, entries first; returns what really went (AUX-028)."""
+    troubles = list(cleaning.troubles)
 
     def remove(path: str, what: str) -> bool:
         try:
@@ -314,75 +284,58 @@ def clean(cleaning: Cleaning, complain: Callable[[Trouble], None]) -> Cleaning:
         except FileNotFoundError:
             return True
         except OSError as error:
-            complain(Trouble(f"remove {what}", path, error.strerror or str(error)))
+            troubles.append(Trouble(f"remove {what}", path, error.strerror or str(error)))
             return False
         return True
 
-    return Cleaning(
-        cleaning.inspected,
-        tuple(pair for pair in cleaning.evicted if remove(pair[0].path, "cache entry")),
-        tuple(blob for blob in cleaning.blobs if remove(blob.path, "blob")),
-        tuple(item for item in cleaning.temporary if remove(item.path, "orphan tmp directory")),
-    )
+    evicted = tuple(pair for pair in cleaning.evicted if remove(pair[0].path, "cache entry"))
+    blobs = tuple(blob for blob in cleaning.blobs if remove(blob.path, "blob"))
+    temporary = tuple(item for item in cleaning.temporary if remove(item.path, "orphan tmp directory"))
+    return Cleaning(cleaning.inspected, evicted, blobs, temporary, tuple(troubles))
 
 
-MODES = ("--soft", "--max-age", "--max-size")
+class Defect(Record):
+    """A file whose content is not what it must be. It is `removed`, or `kept` says why it could not be."""
 
-
-def cleaning_text(cleaning: Cleaning, *, dry_run: bool) -> str:
-    """Render the report of `haz cache clean` (AUX-024)."""
-    verb, orphans, size = ("would evict", "noted", "projected") if dry_run else ("evicted", "removed", "reclaimed")
-    counts = {mode: sum(m == mode for _, m in cleaning.evicted) for mode in MODES}
-    lines = ["dry-run: AUX-024 plan only, no entries removed."] if dry_run else []
-    lines.append(f"entries inspected: {cleaning.inspected}")
-    lines += [f"{verb} {mode}: {count}" for mode, count in counts.items()]
-    lines += [
-        f"orphan tmp directories {orphans}: {len(cleaning.temporary)}",
-        f"orphan restore directories {orphans}: 0",
-        f"bytes {size}: {cleaning.size}",
-    ]
-    if dry_run and cleaning.evicted:
-        lines.append("dry-run plan:")
-        for entry, mode in cleaning.in_order:
-            place = f"created_at={entry.created_at} footprint={entry.footprint}"
-            lines.append(f"  {entry.name[:8]} {place} mode={mode}")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def cleaning_value(cleaning: Cleaning, troubles: list[Trouble], *, dry_run: bool) -> dict[str, Any]:
-    """Return the same as data, with what could not be read or removed; docs/cli/cache.md has its schema."""
-    return {
-        "version": 1,
-        "dryRun": dry_run,
-        "inspected": cleaning.inspected,
-        "evicted": [
-            {"key": entry.name, "mode": mode[2:], "createdAt": entry.created_at, "bytes": entry.footprint}
-            for entry, mode in cleaning.in_order
-        ],
-        "temporary": len(cleaning.temporary),
-        "bytes": cleaning.size,
-        "troubles": [valid(str(trouble)) for trouble in troubles],
-    }
+    file: str
+    what: str
+    removed: bool = False
+    kept: str | None = None
 
 
 class Verification(Record):
-    """What `haz cache verify` found: counts, and a line for each defect with the file that has it."""
+    """What was checked, and what is wrong with it. `troubles` are what could not be read."""
 
     entries: int
     blobs: int
-    defects: tuple[tuple[str, str], ...]
+    defects: tuple[Defect, ...]
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def left(self) -> int:
+        """How many defects are still there."""
+        return sum(not defect.removed for defect in self.defects)
 
 
-def verify(inspection: Inspection) -> Verification:
-    """Check every manifest and the content of every blob, in parallel."""
-    defects = [(entry.path, f"corrupt entry: {entry.why}") for entry in inspection.corrupt]
+def verify(inspection: Inspection, *, repair: bool = False) -> Verification:
+    """Check every manifest and the content of every blob, in parallel; `repair` removes what is corrupt."""
+    defects = [Defect(entry.path, f"corrupt entry: {entry.why}") for entry in inspection.corrupt]
     for algorithm in HASH_IDS:
         blobs = [blob for blob in inspection.blobs if blob.algorithm == algorithm]
         packed = [blob.compressed for blob in blobs]
         digests = _core.digest_files([blob.path for blob in blobs], algorithm, packed)
         for blob, digest in zip(blobs, digests, strict=True):
             if isinstance(digest, FileSystemError):
-                defects.append((blob.path, str(digest)))
+                defects.append(Defect(blob.path, str(digest)))
             elif digest.hex() != blob.name:
-                defects.append((blob.path, "corrupt blob: the content does not have the digest of its name"))
-    return Verification(len(inspection.entries), len(inspection.blobs), tuple(defects))
+                defects.append(Defect(blob.path, "corrupt blob: the content does not have the digest of its name"))
+    found = tuple(_removed(defect) for defect in defects) if repair else tuple(defects)
+    return Verification(len(inspection.entries), len(inspection.blobs), found, tuple(inspection.troubles))
+
+
+def _removed(defect: Defect) -> Defect:
+    try:
+        os.unlink(defect.file)
+    except OSError as error:
+        return defect.replace(kept=error.strerror or str(error))
+    return defect.replace(removed=True)

@@ -3,18 +3,17 @@
 import os
 
 from haz import _core
-from haz.app import open_workspace
+from haz.api import load
 from haz.cli import changes, values
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.streams import Writer, valid
-from haz.vcs import Filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from haz.app import Loaded
+    from haz.api import Workspace
     from haz.cli.changes import Choice, Chosen
     from haz.plan import Reason
 
@@ -49,7 +48,7 @@ def command(
     values.colour(color)
     choice = changes.choice(
         values.references(tasks),
-        wanted or Filter("changed"),
+        wanted or changes.Changed(),
         every=every,
         workspace=workspace,
         dependents=affected_dependents,
@@ -57,29 +56,27 @@ def command(
         part=shard,
         durations=shard_durations,
     )
-    loaded = open_workspace(os.getcwd())
-    chosen = changes.chosen(loaded, choice)
+    space = load(os.getcwd())
+    chosen = changes.chosen(space, choice)
     out, err = Writer(1), Writer(2)
     err.text(chosen.note or "")
     if chosen_form == "json":
-        out(_core.json_dumps(report_value(loaded, choice, chosen, look_up=look_up)) + b"\n")
+        out(_core.json_dumps(report_value(space, choice, chosen, look_up=look_up)) + b"\n")
     else:
         mine = frozenset(chosen.tasks)
-        out.text("".join(f"{task}\n" for task in chosen.selection.plan.seeds if task in mine))
+        out.text("".join(f"{task}\n" for task in chosen.whole.seeds if task in mine))
     return finish(out)
 
 
-def report_value(loaded: "Loaded", choice: "Choice", chosen: "Chosen", *, look_up: bool) -> "dict[str, Any]":
+def report_value(space: "Workspace", choice: "Choice", chosen: "Chosen", *, look_up: bool) -> "dict[str, Any]":
     """Return the list as data: docs/cli/affected.md has its schema."""
-    from haz.expected import expectations  # noqa: PLC0415 - for this form only
-
-    expected = expectations(loaded, chosen.tasks, look_up=look_up)
-    plan = chosen.selection.plan
+    expected = space.expectations(chosen.tasks, look_up=look_up)
+    plan, selection = chosen.whole, chosen.selection
     seeds = frozenset(plan.seeds)
     return {
         "version": 1,
-        "base": chosen.selection.base,
-        "complete": chosen.selection.warning is None,
+        "base": None if selection is None else selection.base,
+        "complete": selection is None or selection.warning is None,
         "shard": None
         if choice.shard is None
         else {"number": choice.shard.number, "count": choice.shard.count, "partition": chosen.partition},

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 from haz._record import Record
-from haz.affected import select
 from haz.cli.declare import Annotated, Option
 from haz.errors import UsageError
 from haz.names import counted
-from haz.plan import Plan, Request
-from haz.shard import Shard, partition, weights_of
-from haz.vcs import Filter
+from haz.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.affected import OnUnknown, Selection
-    from haz.app import Loaded
+    from haz.api import Scope, Workspace
     from haz.model import Reference, TaskId
 
 GitChanged = Annotated[
@@ -54,11 +49,31 @@ ShardDurations = Annotated[
 ]
 
 
+class Changed(Record):
+    """Which changes count, as `Workspace.affected` takes it."""
+
+    since: str | None = None
+    merge_base: bool = False
+    staged: bool = False
+
+
+class Shard(Record):
+    """Part `number` of `count`, from 1."""
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
 class Choice(Record):
     """The options, checked."""
 
-    request: Request
-    filter: Filter | None = None
+    references: tuple[Reference, ...]
+    scope: Scope
+    changed: Changed | None = None
+    dependents: bool = False
     on_unknown: OnUnknown = "error"
     shard: Shard | None = None
     durations: str | None = None
@@ -70,20 +85,18 @@ def changed(
     git_staged: bool,
     since: str | None,
     merge_base: bool,
-) -> Filter | None:
+) -> Changed | None:
     """Check the git filters (spec 04 §2.3)."""
     if git_changed + git_staged + (since is not None) > 1:
         raise UsageError("the git-changeset filters are mutually exclusive")
     if merge_base and since is None:
         raise UsageError("--merge-base needs --git-changed-since")
-    if since is not None:
-        return Filter("since", since, merge_base)
-    return Filter("changed") if git_changed else Filter("staged") if git_staged else None
+    return Changed(since, merge_base, git_staged) if git_changed or git_staged or since is not None else None
 
 
 def choice(
     references: tuple[Reference, ...],
-    wanted: Filter | None,
+    wanted: Changed | None,
     *,
     every: bool,
     workspace: bool,
@@ -104,8 +117,8 @@ def choice(
     mine = shard(part)
     if durations is not None and mine is None:
         raise UsageError("--shard-durations needs --shard")
-    request = Request(references, "workspace" if workspace else "all" if every else "none", with_dependents=dependents)
-    return Choice(request, wanted, _on_unknown(on_unknown), mine, durations)
+    scope: Scope = "workspace" if workspace else "all" if every else "none"
+    return Choice(references, scope, wanted, dependents, _on_unknown(on_unknown), mine, durations)
 
 
 def _on_unknown(text: str | None) -> OnUnknown:
@@ -130,35 +143,48 @@ def shard(text: str | None) -> Shard | None:
 class Chosen(Record):
     """`tasks` are to be run; `note` is for standard error. `partition` names how shards were cut."""
 
-    selection: Selection
+    whole: Plan
     tasks: tuple[TaskId, ...]
+    selection: Selection | None = None
     note: str | None = None
     partition: str | None = None
 
     @property
     def plan(self) -> Plan:
         """The plan, cut down to the tasks."""
-        whole, mine = self.selection.plan, frozenset(self.tasks)
-        return Plan(
-            tuple(task for task in whole.seeds if task in mine), {task: whole.reasons[task] for task in self.tasks}
-        )
+        mine = frozenset(self.tasks)
+        seeds = tuple(task for task in self.whole.seeds if task in mine)
+        return Plan(seeds, {task: self.whole.reasons[task] for task in self.tasks})
 
 
-def chosen(loaded: Loaded, wanted: Choice) -> Chosen:
+def chosen(space: Workspace, wanted: Choice) -> Chosen:
     """Choose the tasks. Raises `ResolutionError`, `VcsError`, and what reading the durations raises."""
-    request = wanted.request.replace(bearing=loaded.bearing)
-    selection = select(loaded.workspace, loaded.graph, request, wanted.filter, wanted.on_unknown)
-    tasks = selection.plan.tasks
-    notes = [] if selection.warning is None else [f"warning: {selection.warning}"]
-    if not tasks and wanted.filter is not None:
-        notes.append(f"nothing affected ({counted(selection.changed, 'changed path')})")
-    mark = None
+    notes = []
+    selection = None
+    if wanted.changed is None:
+        whole = space.plan(wanted.references, scope=wanted.scope)
+    else:
+        selection = space.affected(
+            wanted.references,
+            scope=wanted.scope,
+            since=wanted.changed.since,
+            merge_base=wanted.changed.merge_base,
+            staged=wanted.changed.staged,
+            with_dependents=wanted.dependents,
+            on_unknown=wanted.on_unknown,
+        )
+        whole = selection.plan
+        if selection.warning is not None:
+            notes.append(f"warning: {selection.warning}")
+        if not whole.tasks:
+            notes.append(f"nothing affected ({counted(selection.changed, 'changed path')})")
+    tasks, mark = whole.tasks, None
     if wanted.shard is not None:
-        from haz.expected import read_durations  # noqa: PLC0415 - few runs are divided
+        from haz.api import read_durations  # noqa: PLC0415 - few runs are divided
 
-        known = {} if wanted.durations is None else read_durations(os.path.abspath(wanted.durations))
-        cut = partition(loaded.graph, tasks, weights_of(tasks, known), wanted.shard.count)
+        known = {} if wanted.durations is None else read_durations(wanted.durations)
+        cut = space.divide(tasks, wanted.shard.count, known)
         mine = cut.parts[wanted.shard.number - 1]
         notes.append(f"shard {wanted.shard}: {len(mine)} of {len(tasks)} tasks (partition {cut.mark})")
         tasks, mark = mine, cut.mark
-    return Chosen(selection, tasks, "".join(f"{note}\n" for note in notes) or None, mark)
+    return Chosen(whole, tasks, selection, "".join(f"{note}\n" for note in notes) or None, mark)

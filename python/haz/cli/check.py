@@ -5,13 +5,12 @@ See also: haz list and haz graph, what the workspace holds; haz schema, for edit
 
 import os
 
-from haz.app import GRAPH_HEADER, examine
+from haz.api import check
 from haz.cli import values
 from haz.cli.declare import Annotated, Option
 from haz.cli.report import finish, show
-from haz.errors import UsageError
+from haz.errors import GRAPH_HEADER, UsageError, header
 from haz.streams import Writer
-from haz.workspace import header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def command(
         raise UsageError("--all and --workspace are mutually exclusive")
     values.colour(color)
     wants_json = values.output_format(output) == "json" or as_json
-    found = examine(os.getcwd())
+    found = check(os.getcwd())
     failed = bool(found.file_errors or found.graph_errors or (strict and found.warnings))
     out = Writer(1)
     if wants_json:

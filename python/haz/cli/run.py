@@ -7,8 +7,7 @@ import os
 import sys
 
 from haz import __version__, _core, env
-from haz.api import load
-from haz.app import RunOptions, cache_directory, output_observer
+from haz.api import RunOptions, load
 from haz.cli import changes, values
 from haz.cli.declare import Annotated, Argument, Option, Words
 from haz.cli.dry_run import plan_text, plan_value
@@ -16,6 +15,7 @@ from haz.cli.report import finish
 from haz.errors import UsageError
 from haz.observers.history import HistoryObserver
 from haz.observers.ledger import Ledger
+from haz.observers.modes import output_observer
 from haz.observers.presenter import Presenter
 from haz.observers.verbosity import CommandTeller, QuietPresenter
 from haz.streams import Writer
@@ -142,7 +142,7 @@ def command(
         raise UsageError("--quiet and --verbose are mutually exclusive")
 
     space = load(os.getcwd())
-    chosen = changes.chosen(space.loaded, choice)
+    chosen = changes.chosen(space, choice)
     planned = chosen.plan
     mode = chosen_mode or space.settings.output_mode
     options = RunOptions(
@@ -178,7 +178,7 @@ def command(
         from haz.reasons import Reasons  # noqa: PLC0415 - only when asked for
 
         reasons = Reasons(
-            cache_directory(space.loaded.workspace),
+            space.cache.path,
             space.settings.hash,
             lambda task, reason: err.text(presenter.miss(task, reason)),
         )

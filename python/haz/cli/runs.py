@@ -8,13 +8,12 @@ See also: haz why, what a task's key is made of; haz run --report, the summary o
 import os
 
 from haz import _core, env
+from haz.api import Runs
 from haz.cli import values
 from haz.cli.declare import Annotated, Argument, Group, Option
 from haz.cli.report import finish
-from haz.history import files
 from haz.history.text import list_json, list_text, show_json, show_text
 from haz.streams import Writer
-from haz.workspace import find_root
 
 Format = Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")]
 
@@ -22,7 +21,7 @@ Format = Annotated[str, Option("--format", metavar="FMT", choices=("plain", "jso
 def overview(output: Format = "plain") -> int:
     chosen = values.output_format(output)
     # Only the place is needed: a workspace that cannot be loaded has a history all the same.
-    runs = list(files.logs(find_root(os.getcwd()).path, whole=False))
+    runs = list(Runs(os.getcwd()))
     out = Writer(1)
     if chosen == "json":
         out(_core.json_dumps(list_json(runs)) + b"\n")
@@ -50,11 +49,7 @@ def show(
     """Explain a run: what became of each task, and why."""
     chosen = values.output_format(output)
     colour = values.colour(color)
-    root = find_root(os.getcwd()).path
-    started_at, run_id = files.find(root, run)
-    found = files.read(root, started_at, run_id)
-    if found is None:
-        raise files.HistoryError(f"the log of run {run_id} is gone, or is no file", "`haz runs` lists what is there")
+    found = Runs(os.getcwd()).find(run)
     out = Writer(1)
     if chosen == "json":
         out(_core.json_dumps(show_json(found)) + b"\n")

@@ -3,16 +3,16 @@
 import os
 
 from haz import _core, env
-from haz.app import open_workspace, output_observer
+from haz.api import load
 from haz.cli import values
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.errors import UsageError
 from haz.names import counted
+from haz.observers.modes import output_observer
 from haz.observers.presenter import Presenter
-from haz.resolution import Resolver, resolve_one
 from haz.streams import Writer, valid
-from haz.verify import NotVerified, verify
+from haz.verify import NotVerified
 
 
 def command(
@@ -29,13 +29,13 @@ def command(
     if runs < 2:
         raise UsageError("--repeat N: one run cannot be compared with anything; N is at least 2")
     (reference,) = values.references([task])
-    loaded = open_workspace(os.getcwd())
-    wanted = resolve_one(Resolver(loaded.workspace), reference, loaded.bearing)
+    space = load(os.getcwd())
+    wanted = space.resolve(reference)
     out, err = Writer(1), Writer(2)
     # What the runs say goes to standard error: standard output has the report alone.
-    shown = output_observer(loaded.workspace.settings.output_mode, Presenter(colour=colour), err, err)
+    shown = output_observer(space.settings.output_mode, Presenter(colour=colour), err, err)
     try:
-        found = verify(loaded, wanted, runs, [shown], lambda line: err.text(line + "\n"))
+        found = space.verify(wanted, runs, observer=shown, complain=lambda line: err.text(line + "\n"))
     except NotVerified as error:
         err.text(f"Error: {error}\n")
         return error.exit_code
