@@ -203,3 +203,14 @@ def test_the_workspace_s_own_limits_hold_after_a_run(filled: Space) -> None:
     filled.settings("cache: {max_size: 4B}\n")
     filled.run("lib:b", "--force").ok()
     assert filled.run("--workspace").ok().cached == {"lib:b"}
+
+
+def test_where_the_cache_is_and_what_was_cleared_are_told_as_data(space: Space) -> None:
+    """D14."""
+    space.project("lib", "build: {command: [echo, built]}")
+    place = str(space.root / ".haz/cache")
+    assert json.loads(space.haz("cache", "path", "--format", "json").out) == {"version": 1, "path": place}
+    assert json.loads(space.haz("cache", "clear", "--format", "json").out) == {"version": 1, "cleared": place}
+    space.settings("projects: {}")
+    coloured = [space.haz("cache", "path", "--color", when).err.startswith("\x1b[") for when in ("always", "never")]
+    assert coloured == [True, False]

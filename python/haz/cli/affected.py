@@ -5,6 +5,7 @@ import os
 from haz import _core
 from haz.api import load
 from haz.cli import changes, values
+from haz.cli.common import MessageColour
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.streams import Writer, valid
@@ -37,9 +38,7 @@ def command(
     shard_durations: changes.ShardDurations = None,
     look_up: Annotated[bool, Option("--lookup", help="With --format json: say what the cache would restore.")] = False,
     form: Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")] = "plain",
-    color: Annotated[
-        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never; for messages.")
-    ] = "auto",
+    color: MessageColour = "auto",
 ) -> int:
     wanted = changes.changed(
         git_changed=git_changed, git_staged=git_staged, since=git_changed_since, merge_base=merge_base

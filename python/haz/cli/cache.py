@@ -9,6 +9,7 @@ from haz import _core
 from haz.api import open_cache
 from haz.cache.text import cleaning_text, cleaning_value, info_text, info_value
 from haz.cli import transfer, values
+from haz.cli.common import Format, MessageColour, speech
 from haz.cli.declare import Annotated, Group, Option
 from haz.cli.report import finish
 from haz.names import counted
@@ -16,13 +17,11 @@ from haz.streams import Writer, valid
 
 application = Group()
 
-Format = transfer.Format
-
 
 @application.command("info")
-def info(form: Format = "plain") -> int:
+def info(form: Format = "plain", color: MessageColour = "auto") -> int:
     """Count entries and bytes; change nothing."""
-    chosen = values.output_format(form)
+    chosen = speech(form, color)
     inspection = open_cache(os.getcwd()).inspect()
     out = Writer(1)
     if chosen == "json":
@@ -33,19 +32,29 @@ def info(form: Format = "plain") -> int:
 
 
 @application.command("path")
-def path() -> int:
+def path(form: Format = "plain", color: MessageColour = "auto") -> int:
     """Print where the cache is."""
+    chosen = speech(form, color)
+    where = open_cache(os.getcwd()).path
     out = Writer(1)
-    out.text(open_cache(os.getcwd()).path + "\n")
+    if chosen == "json":
+        out(_core.json_dumps({"version": 1, "path": valid(where)}) + b"\n")
+    else:
+        out.text(where + "\n")
     return finish(out)
 
 
 @application.command("clear")
-def clear() -> int:
+def clear(form: Format = "plain", color: MessageColour = "auto") -> int:
     """Remove the whole cache, and nothing else."""
-    open_cache(os.getcwd()).clear()
+    chosen = speech(form, color)
+    cache = open_cache(os.getcwd())
+    cache.clear()
     out = Writer(1)
-    out.text("cache cleared.\n")
+    if chosen == "json":
+        out(_core.json_dumps({"version": 1, "cleared": valid(cache.path)}) + b"\n")
+    else:
+        out.text("cache cleared.\n")
     return finish(out)
 
 
@@ -61,9 +70,10 @@ def clean_command(
     ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
     form: Format = "plain",
+    color: MessageColour = "auto",
 ) -> int:
     """Remove entries that are corrupt, old or too many."""
-    chosen = values.output_format(form)
+    chosen = speech(form, color)
     age = values.age("--max-age", max_age)
     size = values.size("--max-size", max_size)
     done = open_cache(os.getcwd()).clean(soft=soft, max_age=age, max_size=size, dry_run=dry_run)
@@ -81,9 +91,10 @@ def clean_command(
 def verify_command(
     repair: Annotated[bool, Option("--repair", help="Remove what is corrupt: it becomes a miss.")] = False,
     form: Format = "plain",
+    color: MessageColour = "auto",
 ) -> int:
     """Read every manifest and every blob, and compare them with their digests."""
-    chosen = values.output_format(form)
+    chosen = speech(form, color)
     found = open_cache(os.getcwd()).verify(repair=repair)
     out, err = Writer(1), Writer(2)
     for defect in found.defects:

@@ -8,6 +8,7 @@ import os
 from haz import _core, graph_text
 from haz.api import load
 from haz.cli import values
+from haz.cli.common import MessageColour
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.errors import UsageError
@@ -30,9 +31,7 @@ def command(
             "--format", metavar="FMT", choices=("plain", "json", "dot", "mermaid"), help="plain, json, dot or mermaid."
         ),
     ] = "plain",
-    color: Annotated[
-        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never; for messages.")
-    ] = "auto",
+    color: MessageColour = "auto",
 ) -> int:
     chosen = values.output_format(form, ("plain", "json", "dot", "mermaid"))
     values.colour(color)

@@ -3,6 +3,8 @@
 import os
 
 from haz import _core
+from haz.cli import values
+from haz.cli.common import MessageColour
 from haz.cli.declare import Annotated, Option
 from haz.cli.report import finish
 from haz.errors import LoadError, UsageError
@@ -30,7 +32,9 @@ def command(
         ),
     ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="With --from: print the files instead of writing them.")] = False,
+    color: MessageColour = "auto",
 ) -> int:
+    values.colour(color)
     if yes and source is not None:
         raise UsageError("--yes and --from are mutually exclusive")
     if dry_run and source is None:

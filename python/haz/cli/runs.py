@@ -10,16 +10,15 @@ import os
 from haz import _core, env
 from haz.api import Runs
 from haz.cli import values
+from haz.cli.common import Format, MessageColour, speech
 from haz.cli.declare import Annotated, Argument, Group, Option
 from haz.cli.report import finish
 from haz.history.text import list_json, list_text, show_json, show_text
 from haz.streams import Writer
 
-Format = Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")]
 
-
-def overview(output: Format = "plain") -> int:
-    chosen = values.output_format(output)
+def overview(output: Format = "plain", color: MessageColour = "auto") -> int:
+    chosen = speech(output, color)
     # Only the place is needed: a workspace that cannot be loaded has a history all the same.
     runs = list(Runs(os.getcwd()))
     out = Writer(1)

@@ -5,6 +5,7 @@ import os
 from haz import _core
 from haz.api import open_cache
 from haz.cli import values
+from haz.cli.common import Format, MessageColour, speech
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.errors import UsageError
@@ -14,8 +15,6 @@ from haz.streams import Writer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.cache.transfer import Transferred
-
-Format = Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")]
 
 
 def export_command(
@@ -27,9 +26,10 @@ def export_command(
         str | None, Option("-o", "--output", metavar="FILE", completes="files", help="Where to write them.")
     ] = None,
     form: Format = "plain",
+    color: MessageColour = "auto",
 ) -> int:
     """Write results to one tar file, for `haz cache import` on another machine."""
-    chosen_form = values.output_format(form)
+    chosen_form = speech(form, color)
     if output is None:
         raise UsageError("-o FILE is needed: where to write the results")
     references = values.references(tasks)
@@ -41,9 +41,10 @@ def export_command(
 def import_command(
     file: Annotated[str, Argument(metavar="FILE", completes="files", help="What `haz cache export` has written.")],
     form: Format = "plain",
+    color: MessageColour = "auto",
 ) -> int:
     """Take in results of another machine; all that is read is checked."""
-    chosen_form = values.output_format(form)
+    chosen_form = speech(form, color)
     err = Writer(2)
     done = open_cache(os.getcwd()).import_(file, lambda line: err.text(f"cache import: {line}\n"))
     return _tell("imported", done, chosen_form)

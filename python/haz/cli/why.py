@@ -8,6 +8,7 @@ import os
 from haz import _core
 from haz.api import load
 from haz.cli import values
+from haz.cli.common import MessageColour
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
 from haz.streams import Writer
@@ -21,9 +22,7 @@ def command(
         Option("--against", metavar="KEY|RUN", help="Compare with this entry, or with what a run of haz had."),
     ] = None,
     form: Annotated[str, Option("--format", metavar="FMT", choices=("plain", "json"), help="plain or json.")] = "plain",
-    color: Annotated[
-        str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never; for messages.")
-    ] = "auto",
+    color: MessageColour = "auto",
 ) -> int:
     chosen = values.output_format(form)
     values.colour(color)
