@@ -102,3 +102,19 @@ def test_a_task_that_makes_none_of_its_outputs_is_warned_about(space: Space, cac
     assert "no file matches its outputs: dist/**, bin/*\n" in done.err
     space.project("app", f"t: {{shell: 'mkdir -p bin; : >bin/a', outputs: ['dist/**', 'bin/*']{cache}}}")
     assert "no file matches" not in space.run("app:t").ok().err
+
+
+def test_nothing_is_never_stored_so_nothing_of_it_can_be_lost(space: Space) -> None:
+    """CACHE-011: empty streams and files have no blob."""
+    space.project("lib", "quiet: {command: ['true']}\nmark: {shell: '> made; chmod 750 made', outputs: [made]}")
+    space.run("--workspace").ok()
+    assert not (space.root / ".haz/cache" / formats.BLOBS).exists()
+    (space.root / "lib/made").unlink()
+    assert space.run("--workspace").ok().cached == {"lib:quiet", "lib:mark"}
+    made = space.root / "lib/made"
+    assert (made.stat().st_mode & 0o7777, made.read_bytes()) == (0o750, b"")
+    assert space.haz("cache", "verify").ok().out == "2 entries, 0 blobs: 0 defects\n"
+    space.haz("cache", "export", "-o", "all.tar").ok()
+    space.haz("cache", "clear").ok()
+    assert space.haz("cache", "import", "all.tar").ok().out == "imported: 2 entries, 0 blobs, 0 bytes\n"
+    assert space.run("--workspace").ok().cached == {"lib:quiet", "lib:mark"}

@@ -89,6 +89,15 @@ def test_strange_rows_are_a_corrupt_entry(changes: dict[str, Any]) -> None:
     assert caught.value.label == "corrupt entry"
 
 
+def test_only_the_empty_content_has_no_bytes_and_needs_no_blob() -> None:
+    assert WHOLE.blobs == [(b"\1" * 32, 3)]
+    for wrong in ({"stdout": [(b"\1" * 32).hex(), 0]}, {"stderr": [EMPTY.digest.hex(), 1]}):
+        body = body_of(**wrong)
+        with pytest.raises(ManifestError, match="the digest of nothing") as caught:
+            decode(sealed(body) + body + b"\n", KEY, "blake3")
+        assert caught.value.label == "corrupt entry"
+
+
 def test_an_older_manifest_is_a_schema_mismatch_and_no_damage() -> None:
     """CACHE-015."""
     with pytest.raises(ManifestError) as caught:

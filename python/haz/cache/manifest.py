@@ -92,9 +92,9 @@ class Manifest(Record):
 
     @property
     def blobs(self) -> list[tuple[bytes, int]]:
-        """Every blob that a restore needs, as `(digest, size)`."""
-        files = [(row.digest, row.size) for row in self.outputs if isinstance(row, FileRow)]
-        return [(self.stdout.digest, self.stdout.size), (self.stderr.digest, self.stderr.size), *files]
+        """Every blob that a restore needs, as `(digest, size)`: what is empty needs none."""
+        files = [(row.digest, row.size) for row in self.outputs if isinstance(row, FileRow) and row.size]
+        return [(stream.digest, stream.size) for stream in (self.stdout, self.stderr) if stream.size] + files
 
 
 def explain_parts(sections: Sequence[Section], algorithm: str) -> dict[str, Any]:
@@ -154,6 +154,10 @@ def _encode_attempt(run: TaskRun) -> list[Any]:
     return [run.attempt, run.phase, run.started_at, run.finished_at, error, run.exit_code]
 
 
+# The digest of the empty content, by hash function.
+_NOTHING: dict[str, bytes] = {}
+
+
 def decode(data: bytes, key: bytes, algorithm: str) -> Manifest:
     """Read a manifest that must be the one of `key`. Raises `ManifestError`; nothing is trusted unchecked."""
     head, _, body = data.partition(b"\n")
@@ -193,7 +197,7 @@ def _decode_body(body: dict[str, Any], key: bytes, algorithm: str) -> Manifest:
     if type(body["parts"]) is not dict:
         raise ManifestError("corrupt entry", "the parts of the key are not an object")
     project, task = body["task"]
-    return Manifest(
+    manifest = Manifest(
         key=key,
         algorithm=algorithm,
         task=TaskId(project, task),
@@ -205,6 +209,12 @@ def _decode_body(body: dict[str, Any], key: bytes, algorithm: str) -> Manifest:
         parts=body["parts"],
         attempts=tuple(_decode_attempt(row) for row in body["attempts"]),
     )
+    nothing = _NOTHING.get(algorithm) or _NOTHING.setdefault(algorithm, _core.digest_bytes(b"", algorithm))
+    contents: list[Blob | FileRow] = [manifest.stdout, manifest.stderr]
+    contents += [row for row in manifest.outputs if type(row) is FileRow]
+    if any((one.digest == nothing) != (one.size == 0) for one in contents):
+        raise ManifestError("corrupt entry", "the digest of nothing and the size of something, or the other way round")
+    return manifest
 
 
 def _decode_row(row: list[Any]) -> Row:

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 use std::time::SystemTime;
 
-use crate::digest::{Algorithm, Digest, hex};
+use crate::digest::{Algorithm, Digest, digest_bytes, hex};
 use crate::error::FsError;
 use crate::tree::Tree;
 pub use captured::{Captured, Content, Stream};
@@ -61,6 +61,8 @@ pub struct Blobs {
     tree: Arc<Tree>,
     compressed: bool,
     own_path: Needle,
+    /// The digest of the empty content, which is never stored: nothing can be lost of it.
+    nothing: Digest,
     swept: Once,
     added: AtomicU64,
 }
@@ -70,7 +72,8 @@ impl Blobs {
     /// New contents are `compressed` or not; `own_path` asks whether outputs hold the path of the workspace.
     pub fn new(root: PathBuf, directory: PathBuf, tree: Arc<Tree>, compressed: bool, own_path: bool) -> Self {
         let own_path = own_path.then(|| needle(&root)).flatten();
-        Self { root, directory, tree, compressed, own_path, swept: Once::new(), added: AtomicU64::new(0) }
+        let nothing = digest_bytes(b"", tree.memo().algorithm());
+        Self { root, directory, tree, compressed, own_path, nothing, swept: Once::new(), added: AtomicU64::new(0) }
     }
 
     fn algorithm(&self) -> Algorithm {
@@ -81,12 +84,14 @@ impl Blobs {
         self.root.join(OsStr::from_bytes(workspace_path.strip_prefix(b"/").unwrap_or(workspace_path)))
     }
 
-    /// Where a blob lies, if it is there.
-    pub fn path_of(&self, digest: &Digest) -> Option<PathBuf> {
-        [Kind::Raw, Kind::Zstd]
-            .into_iter()
-            .map(|kind| self.blob(digest, kind))
-            .find(|path| path.symlink_metadata().is_ok())
+    /// Where these `(digest, size)` lie, those that need a place; none if one is missing.
+    pub fn places_of(&self, contents: impl IntoIterator<Item = (Digest, u64)>) -> Option<Vec<PathBuf>> {
+        let stored = contents.into_iter().filter(|(digest, size)| !self.is_nothing(digest, *size));
+        let place = |(digest, _)| {
+            let places = [Kind::Raw, Kind::Zstd].into_iter().map(|kind| self.blob(&digest, kind));
+            places.into_iter().find(|path| path.symlink_metadata().is_ok())
+        };
+        stored.map(place).collect()
     }
 
     fn blob(&self, digest: &Digest, kind: Kind) -> PathBuf {
@@ -111,13 +116,19 @@ impl Blobs {
         }
     }
 
+    fn is_nothing(&self, digest: &Digest, size: u64) -> bool {
+        size == 0 && *digest == self.nothing
+    }
+
     /// Whether every `(digest, size)` is there as a regular file, of that size unless compressed. Contents are not read.
     pub fn present(&self, blobs: &[(Digest, u64)]) -> bool {
         let is_there = |digest: &Digest, size: u64, kind: Kind| {
             let found = fs::symlink_metadata(self.blob(digest, kind));
             found.is_ok_and(|found| found.is_file() && (kind == Kind::Zstd || found.len() == size))
         };
-        blobs.iter().all(|(digest, size)| self.kinds(*size).iter().any(|kind| is_there(digest, *size, *kind)))
+        blobs.iter().all(|(digest, size)| {
+            self.is_nothing(digest, *size) || self.kinds(*size).iter().any(|kind| is_there(digest, *size, *kind))
+        })
     }
 
     /// Bytes that were written to the directory by this.
@@ -127,7 +138,7 @@ impl Blobs {
 
     /// Stamp these `(digest, size)` as used now. Where that cannot be done nobody collects by it either.
     pub fn touch(&self, blobs: &[(Digest, u64)]) {
-        for (digest, size) in blobs {
+        for (digest, size) in blobs.iter().filter(|(digest, size)| !self.is_nothing(digest, *size)) {
             if let Ok(blob) = self.open(digest, self.kinds(*size)) {
                 let _ = blob.file.set_modified(SystemTime::now());
             }
@@ -139,6 +150,9 @@ impl Blobs {
     /// # Errors
     /// The blob is not there or cannot be read.
     pub fn read(&self, digest: &Digest, offset: u64, length: usize) -> Result<Vec<u8>, FsError> {
+        if *digest == self.nothing {
+            return Ok(Vec::new());
+        }
         let blob = self.open(digest, [Kind::Raw, Kind::Zstd])?;
         let failed = |error| FsError::new("read", self.blob(digest, blob.kind), error);
         match blob.kind {

@@ -33,6 +33,11 @@ impl Blobs {
     pub(super) fn put_file(&self, source: &File, path: &Path) -> Result<Kept, FsError> {
         let metadata = source.metadata().map_err(|error| FsError::new("read", path, error))?;
         let size = metadata.len();
+        let nothing = Kept { digest: self.nothing, size: 0, own_path: false };
+        // A file that says so may have something all the same, as those of the kernel do.
+        if size == 0 && matches!(source.read_at(&mut [0], 0), Ok(0)) {
+            return Ok(nothing);
+        }
         if let Some(digest) = self.tree.memo().get(path, &metadata)
             && let Some(kept) = self.refresh(&digest, size, self.kinds(size))
         {
@@ -46,12 +51,18 @@ impl Blobs {
         }
         .map_err(|error| FsError::new("write a copy of", path, error))?;
         let kept = self.read_back(&copy, kind).map_err(|error| FsError::new("read back a copy of", path, error))?;
+        if kept.size == 0 {
+            return Ok(nothing);
+        }
         self.install(staged, copy, &kept.digest, kind)?;
         Ok(kept)
     }
 
     /// Store a captured stream.
     pub(super) fn put_stream(&self, stream: &Stream) -> Result<(), FsError> {
+        if self.is_nothing(&stream.digest, stream.size) {
+            return Ok(());
+        }
         let is_long = stream.size > CONTENT_LIMIT;
         let kinds = if is_long { [Kind::Raw; 2] } else { self.kinds(stream.size) };
         if self.refresh(&stream.digest, stream.size, kinds).is_some() {

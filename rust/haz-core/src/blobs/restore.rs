@@ -238,7 +238,7 @@ impl Blobs {
 
     fn verify(&self, digest: &Digest, size: u64) -> Result<Option<Vec<u8>>, String> {
         // Most tasks say nothing on at least one stream, and there is only one way to do so.
-        if size == 0 && digest_bytes(b"", self.algorithm()) == *digest {
+        if self.is_nothing(digest, size) {
             return Ok(Some(Vec::new()));
         }
         let blob = self.open(digest, self.kinds(size))?;
@@ -405,16 +405,18 @@ impl Blobs {
     }
 
     fn fill(&self, copy: &fs::File, digest: &Digest, size: u64, mode: u32, path: &Path) -> Result<(), String> {
-        let blob = self.open(digest, self.kinds(size))?;
-        let (actual, copied) = match blob.kind {
-            Kind::Raw => copy_hashed(&blob, copy, self.algorithm()),
-            Kind::Zstd => unpack(&blob.file, size, Some(copy), Hasher::new(self.algorithm())).or_else(|error| {
-                // A frame that makes no sense is damage as much as a wrong digest is.
-                if error.raw_os_error().is_some() { Err(error) } else { Ok(([0; 32], 0)) }
-            }),
+        if !self.is_nothing(digest, size) {
+            let blob = self.open(digest, self.kinds(size))?;
+            let (actual, copied) = match blob.kind {
+                Kind::Raw => copy_hashed(&blob, copy, self.algorithm()),
+                Kind::Zstd => unpack(&blob.file, size, Some(copy), Hasher::new(self.algorithm())).or_else(|error| {
+                    // A frame that makes no sense is damage as much as a wrong digest is.
+                    if error.raw_os_error().is_some() { Err(error) } else { Ok(([0; 32], 0)) }
+                }),
+            }
+            .map_err(|error| FsError::new("write a copy for", path, error))?;
+            self.judge(digest, size, &actual, copied, blob.kind)?;
         }
-        .map_err(|error| FsError::new("write a copy for", path, error))?;
-        self.judge(digest, size, &actual, copied, blob.kind)?;
         copy.set_permissions(Permissions::from_mode(mode))
             .map_err(|error| FsError::new("set the mode of", path, error))?;
         step("restore-filled");

@@ -236,15 +236,12 @@ impl Observer<'_> {
 
     /// The facts of the entry and of what it needs.
     fn kept(&self, candidate: &Candidate, blobs: &Blobs, book: &mut Book) -> Option<Vec<u32>> {
-        let mut paths = vec![candidate.entry.clone()];
-        for (digest, _) in &candidate.streams {
-            paths.push(blobs.path_of(digest)?);
-        }
-        for row in &candidate.rows {
-            if let Row::File { digest, .. } = row {
-                paths.push(blobs.path_of(digest)?);
-            }
-        }
+        let files = candidate.rows.iter().filter_map(|row| match row {
+            Row::File { digest, size, .. } => Some((*digest, *size)),
+            _ => None,
+        });
+        let mut paths = blobs.places_of(candidate.streams.iter().copied().chain(files))?;
+        paths.push(candidate.entry.clone());
         let ask = |path: &PathBuf| Fact::ask(&self.root, Kind::Kept, &place_of(self.tree.root(), path), &[], self.now);
         paths.iter().map(|path| Some(book.add(ask(path)?.bytes()))).collect()
     }
