@@ -193,10 +193,9 @@ impl Reactor {
         while !self.is_done() {
             let may_read = self.reader.budget.may_read();
             let timeout = self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let Shared { poller, inbox, .. } = &*self.shared;
             let mut wait = |timeout| {
-                poller.wait(may_read, timeout, &mut ready).expect("waiting for descriptors of our own");
-                !ready.is_empty() || !lock(inbox).is_empty()
+                let answer = self.shared.poller.wait(may_read, timeout, &mut ready);
+                answer.expect("waiting for descriptors of our own")
             };
             if !soon(|| wait(Some(Duration::ZERO))) {
                 wait(timeout);

@@ -64,23 +64,25 @@ impl Poller {
         unsafe { libc::write(self.wake.as_raw_fd(), ptr::from_ref(&1_u64).cast(), 8) };
     }
 
-    /// Wait until something is ready, `wake` is called or `timeout` is over; append the keys of what is ready.
-    pub fn wait(&self, pipes: bool, timeout: Option<Duration>, ready: &mut Vec<u64>) -> io::Result<()> {
+    /// Wait until something is ready, `wake` is called or `timeout` is over; append the keys of what is ready. Whether it
+    /// was not the time that ended it: a call of `wake` is told once, and nobody else will tell of it.
+    pub fn wait(&self, pipes: bool, timeout: Option<Duration>, ready: &mut Vec<u64>) -> io::Result<bool> {
         let set = if pipes { &self.all } else { &self.ends };
-        if self.take(set, super::super::milliseconds(timeout), ready)? {
-            self.take(&self.ends, 0, ready)?;
+        let (ends, mut any) = self.take(set, super::super::milliseconds(timeout), ready)?;
+        if ends {
+            any |= self.take(&self.ends, 0, ready)?.1;
         }
-        Ok(())
+        Ok(any)
     }
 
-    /// Append the keys of what is ready in a set; whether the set of ends is among it.
-    fn take(&self, set: &OwnedFd, timeout: i32, ready: &mut Vec<u64>) -> io::Result<bool> {
+    /// Append the keys of what is ready in a set; whether the set of ends is among it, and whether anything is.
+    fn take(&self, set: &OwnedFd, timeout: i32, ready: &mut Vec<u64>) -> io::Result<(bool, bool)> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH as usize];
         // SAFETY: `events` has room for `BATCH` events.
         let count = unsafe { libc::epoll_wait(set.as_raw_fd(), events.as_mut_ptr(), BATCH, timeout) };
         let Ok(count) = usize::try_from(count) else {
             let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::Interrupted { Ok(false) } else { Err(error) };
+            return if error.kind() == io::ErrorKind::Interrupted { Ok((false, true)) } else { Err(error) };
         };
         let mut ends = false;
         for event in &events[..count] {
@@ -95,7 +97,7 @@ impl Poller {
                 ready.push(key);
             }
         }
-        Ok(ends)
+        Ok((ends, count > 0))
     }
 }
 

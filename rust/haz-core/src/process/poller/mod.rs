@@ -54,8 +54,14 @@ mod tests {
                 poller.forget(pipe_end.as_raw_fd(), Class::Pipe);
                 poller.wake();
                 let mut keys = Vec::new();
-                poller.wait(false, None, &mut keys).unwrap();
+                assert!(poller.wait(false, None, &mut keys).unwrap());
                 assert_eq!(keys, [], "a wake-up has no key of its own");
+                assert!(!poller.wait(false, Some(Duration::ZERO), &mut keys).unwrap());
+                poller.wake();
+                assert!(
+                    poller.wait(false, Some(Duration::ZERO), &mut keys).unwrap(),
+                    "who only looks has to act on it"
+                );
             }
         };
     }

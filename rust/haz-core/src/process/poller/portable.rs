@@ -48,8 +48,9 @@ impl Poller {
         let _ = (&self.wake.1).write(&[0]);
     }
 
-    /// Wait until something is ready, `wake` is called or `timeout` is over; append the keys of what is ready.
-    pub fn wait(&self, pipes: bool, timeout: Option<Duration>, ready: &mut Vec<u64>) -> io::Result<()> {
+    /// Wait until something is ready, `wake` is called or `timeout` is over; append the keys of what is ready. Whether it
+    /// was not the time that ended it: a call of `wake` is told once, and nobody else will tell of it.
+    pub fn wait(&self, pipes: bool, timeout: Option<Duration>, ready: &mut Vec<u64>) -> io::Result<bool> {
         let chosen: Vec<_> = self.watched().iter().filter(|entry| pipes || entry.1 == Class::End).copied().collect();
         let readable = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         let mut polled: Vec<_> = chosen.iter().map(|entry| readable(entry.0)).collect();
@@ -58,13 +59,13 @@ impl Poller {
         // SAFETY: `polled` holds `count` entries.
         if unsafe { libc::poll(polled.as_mut_ptr(), count, super::super::milliseconds(timeout)) } == -1 {
             let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) };
+            return if error.kind() == io::ErrorKind::Interrupted { Ok(true) } else { Err(error) };
         }
         ready.extend(chosen.iter().zip(&polled).filter(|(_, poll)| poll.revents != 0).map(|(entry, _)| entry.2));
         if polled.last().is_some_and(|poll| poll.revents != 0) {
             let mut bytes = [0; 64];
             while (&self.wake.0).read(&mut bytes).is_ok_and(|count| count == bytes.len()) {}
         }
-        Ok(())
+        Ok(polled.iter().any(|poll| poll.revents != 0))
     }
 }
