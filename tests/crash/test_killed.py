@@ -20,7 +20,7 @@ def filled(space: Space) -> Space:
 
 def test_a_run_after_a_killed_one_is_right(filled: Space) -> None:
     """D4, D5, spec 02 §8.1."""
-    hunt(filled, blows=3, seed=1)
+    hunt(filled, wanted=3, seed=1)
 
 
 def test_a_run_after_one_that_was_killed_at_a_named_step_is_right(filled: Space) -> None:
