@@ -32,6 +32,9 @@ class _Checkpoint:
     def unchanged(self, *arguments: Any) -> Any:
         return self._real.unchanged(*arguments)
 
+    def put_back(self, *arguments: Any) -> Any:
+        return self._real.put_back(*arguments)
+
     def record(self, *arguments: Any) -> int:
         return self._real.record(*arguments, at=_later())
 

@@ -510,13 +510,20 @@ class Checkpoint:
         """How many tasks are recorded."""
 
     def unchanged(
-        self, tasks: Sequence[int], others: Sequence[int], host: Mapping[str, str]
-    ) -> list[tuple[int, bytes, tuple[bytes, int, bytes, int], tuple[str, ...]]]:
+        self, tasks: Sequence[int], others: Sequence[int], host: Mapping[str, str], restoring: bool = False
+    ) -> list[tuple[int, bytes, tuple[bytes, int, bytes, int], tuple[str, ...], list[int]]]:
         """Tell those of the tasks that are still up to date together with all that they come after, in the order given.
 
         `others` are in the run too, and count as changed. `host` is the invoking environment. A row is number, key,
-        `(digest, size)` of stdout and stderr in one tuple, and the workspace paths of the outputs. Entries of the store
-        are noted as used, to the day.
+        `(digest, size)` of stdout and stderr in one tuple, the workspace paths of the outputs, and the places in those of
+        what is missing. That is empty unless `restoring`: then all rows hold once `put_back` has restored all of that.
+        Entries of the store are noted as used, to the day.
+        """
+
+    def put_back(self, blobs: Blobs, missing: Sequence[tuple[int, Sequence[int]]]) -> list[int]:
+        """Restore missing outputs, by numbers of tasks and places in their outputs; the numbers of those that have all.
+
+        What lies in the place of one is left alone.
         """
 
     def record(

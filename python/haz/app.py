@@ -190,7 +190,8 @@ def tell_unchanged(
         return _core.Blobs(queue, workspace.root, directory, algorithm, tree)
 
     argued = [task for task in options.arguments_for if task in graph.specs] if options.arguments else ()
-    found = recall.unchanged(graph.nodes, argued, Host.of_this_process(), blobs)
+    locks = _core.FileLocks(_core.Queue(), formats.locks_directory(workspace.root))
+    found = recall.unchanged(graph.nodes, argued, Host.of_this_process(), blobs, locks)
     silent: list[CompletedRecord] = []
     for task, (record, content) in found.items():
         if content is None:

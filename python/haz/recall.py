@@ -10,21 +10,26 @@ import os
 
 from haz import _core
 from haz._uncollected import uncollected
+from haz.aliases import one_path_each
 from haz.cache import formats
 from haz.cache.key import platform
+from haz.cache.produced import Ledger, Produced, is_cleaned, made_by_restore
 from haz.cache.store import core_row
-from haz.errors import FileSystemError
+from haz.errors import FileSystemError, StoreError
 from haz.model import CompletedRecord, StreamHashes
+from haz.neighbours import lock_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from haz.cache.manifest import Manifest
+    from haz.cache.produced import File
     from haz.graph import TaskGraph
     from haz.model import TaskId, TaskSpec
     from haz.outcome import RunGraphOutcome
+    from haz.ports import Locks
     from haz.run_task import RunContext
 
     Content = tuple[bytes, bytes]
@@ -42,6 +47,7 @@ class Recall:
     """
 
     def __init__(self, root: str, identity: bytes, graph: TaskGraph, cache: str, algorithm: str) -> None:
+        self._root = root
         self._graph = graph
         self._cache = cache
         self._algorithm = algorithm
@@ -56,10 +62,12 @@ class Recall:
         looked_up: Collection[TaskId],
         host: Mapping[str, str],
         open_blobs: Callable[[], _core.Blobs],
+        locks: Locks | None = None,
     ) -> dict[TaskId, tuple[CompletedRecord, Content | None]]:
         """Return the records of those tasks of a run that need no look, with their streams where they wrote anything.
 
-        Those that are to be `looked_up` are none of them, and neither is what comes after them.
+        Those that are to be `looked_up` are none of them, and neither is what comes after them. With `locks`, outputs
+        that are gone are put back where nothing else has changed.
         """
         if not len(self._checkpoint):
             return {}
@@ -69,11 +77,13 @@ class Recall:
         wanted = [self._numbers[task] for task in tasks if task not in looked_up]
         others = [self._numbers[task] for task in looked_up]
         blobs: _core.Blobs | None = None
+        restoring = locks is not None
         while True:
             found: dict[TaskId, tuple[CompletedRecord, Content | None]] = {}
             refused: set[int] = set()
+            missing: list[tuple[int, list[int]]] = []
             replayed = 0
-            for number, key, streams, outputs in self._checkpoint.unchanged(wanted, others, host):
+            for number, key, streams, outputs, lost in self._checkpoint.unchanged(wanted, others, host, restoring):
                 content: Content | None = None
                 if streams[1] or streams[3]:
                     blobs = blobs or open_blobs()
@@ -83,15 +93,63 @@ class Recall:
                         refused.add(number)
                         continue
                 task = nodes[number]
+                if lost:
+                    missing.append((number, lost))
                 digests = streams[0], streams[2]
                 hashes = known.get(digests) or known.setdefault(digests, StreamHashes(*digests))
                 record = CompletedRecord(task, "cache_hit", "succeeded", None, hashes, outputs, (), 1, key, False)
                 found[task] = record, content
-            if not refused:
-                return found if _are_disjoint(found) else {}
-            # What comes after them has to be looked up as well.
-            wanted = [number for number in wanted if number not in refused]
-            others += refused
+            if refused:
+                # What comes after them has to be looked up as well.
+                wanted = [number for number in wanted if number not in refused]
+                others += refused
+            elif not _are_disjoint(found):
+                return {}
+            elif not missing:
+                return found
+            else:
+                assert locks is not None
+                blobs = blobs or open_blobs()
+                if one_path_each(self._root) and self._put_back(found, missing, blobs, locks):
+                    return found
+                restoring = False
+
+    def _put_back(
+        self,
+        found: Mapping[TaskId, tuple[CompletedRecord, Content | None]],
+        missing: Sequence[tuple[int, list[int]]],
+        blobs: _core.Blobs,
+        locks: Locks,
+    ) -> bool:
+        """Restore what is missing of these tasks; whether all of it is there now."""
+        nodes, specs, ledger = self._graph.nodes, self._graph.specs, Ledger(self._root)
+        notes: dict[int, Produced] = {}
+        for number, _ in missing:
+            task = nodes[number]
+            if is_cleaned(specs[task]):
+                key = found[task][0].key
+                noted = ledger.read(task)
+                if key is None or not noted.mark.startswith(f"{key.hex()}-"):
+                    return False
+                notes[number] = noted
+        try:
+            # Nobody else runs them meanwhile, and would take what appears for an output of his own.
+            if not all(locks.share(number, lock_name(nodes[number])) for number, _ in missing):
+                return False
+            done = self._checkpoint.put_back(blobs, missing)
+            for number in notes.keys() & set(done):
+                record = found[nodes[number]][0]
+                paths = record.materialised_outputs
+                files = made_by_restore(notes[number], None, _states(self._root, paths), set(paths))
+                ledger.write(nodes[number], Produced(notes[number].mark, files))
+        except StoreError:
+            return False
+        finally:
+            for number, _ in missing:
+                locks.release(number)
+        if done:
+            locks.note()
+        return len(done) == len(missing)
 
     def _streams(self, blobs: _core.Blobs, streams: tuple[bytes, int, bytes, int]) -> Content | None:
         contents = []
@@ -135,6 +193,15 @@ class Recall:
         lists = (ctx.input_specs[task], ctx.output_specs[task])
         entry = formats.entry_path(self._cache, self._algorithm, key)
         return numbers[task], lists, (hard, soft), names, key, inputs, entry, streams, rows
+
+
+def _states(root: str, paths: Iterable[str]) -> Iterator[File]:
+    for path in paths:
+        try:
+            found = os.lstat(root + path)
+        except OSError:
+            continue
+        yield path, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _are_disjoint(found: Mapping[TaskId, tuple[CompletedRecord, Content | None]]) -> bool:

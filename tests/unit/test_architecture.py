@@ -18,7 +18,7 @@ LAYERS = [
     "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
     "history.log history.records lockfiles plan query references resolution runtime_graph schedule shard supervise",
     "cache.collect cache.limits cache.produced cache.store cache.transfer certain discovery disk examined history.files ignored importers outline proven slices snapshot vcs workspace",
-    "affected checks dismissal embedding foreign lingering loop neighbours normal_form observers recall run_task services tool_memo tools undeclared",
+    "affected aliases checks dismissal embedding foreign lingering loop neighbours normal_form observers recall run_task services tool_memo tools undeclared",
     "api app cache.text caches expected forecast graph_text history.text init reasons render report verify why",
     "cli __main__",
 ]

@@ -1,7 +1,8 @@
 //! Checkpoints for Python.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use haz_core::checkpoint::facts::{Fact, Facts, Kind, Root};
-use haz_core::checkpoint::{self, Ahead, Candidate};
+use haz_core::checkpoint::{self, Ahead, Candidate, Found};
 use haz_core::digest::Digest;
 use haz_core::tree::{now, threads};
 
@@ -47,6 +48,7 @@ impl Checkpoint {
         self.inner.len()
     }
 
+    #[pyo3(signature = (tasks, others, host, restoring=false))]
     #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
     fn unchanged<'py>(
         &self,
@@ -54,21 +56,29 @@ impl Checkpoint {
         tasks: Vec<u32>,
         others: Vec<u32>,
         host: BTreeMap<OsString, OsString>,
+        restoring: bool,
     ) -> PyResult<Bound<'py, PyList>> {
         let list = PyList::empty(py);
         let Ok(root) = Root::new(&self.root) else { return Ok(list) };
-        let found =
-            py.detach(|| Ok::<_, PyErr>(threads(0)?.install(|| self.inner.unchanged(&root, &tasks, &others, &host))))?;
+        let look = || self.inner.unchanged(&root, &tasks, &others, &host, restoring);
+        let found = py.detach(|| Ok::<_, PyErr>(threads(0)?.install(look)))?;
         // Most streams are empty, and equal digests are one object.
         let mut known: HashMap<Digest, Bound<'py, PyBytes>> = HashMap::new();
         let mut bytes = |digest: &Digest| known.entry(*digest).or_insert_with(|| PyBytes::new(py, digest)).clone();
-        for task in found {
+        for Found { task, missing } in found {
             let [(stdout, stdout_size), (stderr, stderr_size)] = &task.streams;
             let streams = (bytes(stdout), stdout_size, bytes(stderr), stderr_size);
-            let outputs = PyTuple::new(py, &task.outputs)?;
-            list.append((task.number, PyBytes::new(py, &task.key), streams, outputs))?;
+            let outputs = PyTuple::new(py, task.outputs.iter().map(|row| OsStr::from_bytes(row.path())))?;
+            list.append((task.number, PyBytes::new(py, &task.key), streams, outputs, missing))?;
         }
         Ok(list)
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
+    fn put_back(&self, py: Python<'_>, blobs: &Bound<'_, Blobs>, missing: Vec<(u32, Vec<u32>)>) -> Vec<u32> {
+        let Blobs { inner: blobs, tree, .. } = blobs.get();
+        let Ok(root) = Root::new(&self.root) else { return Vec::new() };
+        py.detach(|| tree.install(|| self.inner.put_back(&root, blobs, &missing)))
     }
 
     #[pyo3(signature = (blobs, candidates, host, at=None))]
@@ -139,7 +149,6 @@ fn ask_facts(
     names: Vec<OsString>,
     at: Option<i64>,
 ) -> PyResult<Option<Bound<'_, PyBytes>>> {
-    use std::os::unix::ffi::OsStrExt;
     let questions =
         questions.into_iter().map(|(kind, path)| Ok((kind_of(&kind)?, path))).collect::<PyResult<Vec<_>>>()?;
     let bytes = py.detach(|| {
@@ -156,7 +165,6 @@ fn ask_facts(
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
 fn facts_hold(py: Python<'_>, root: PathBuf, facts: Vec<u8>, names: Vec<OsString>) -> PyResult<bool> {
-    use std::os::unix::ffi::OsStrExt;
     py.detach(|| {
         let (Ok(root), Some(facts)) = (Root::new(&root), Facts::decode(facts)) else { return Ok(false) };
         let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();

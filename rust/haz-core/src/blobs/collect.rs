@@ -123,7 +123,7 @@ impl Blobs {
             rows.extend(row);
             failures.extend(failure);
         }
-        if let Err((path, reason)) = self.check_parents(&rows) {
+        if let Err((path, reason)) = self.check_parents(rows.iter()) {
             failures.push(CollectError {
                 kind: CollectKind::Store,
                 path,

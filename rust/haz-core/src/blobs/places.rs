@@ -41,10 +41,55 @@ impl Directory {
     /// The directory that a workspace path below `root` names. No link on the way there is followed.
     pub(super) fn open(root: &Path, workspace_path: &[u8]) -> io::Result<Self> {
         let mut found = Self(open_at(libc::AT_FDCWD, &c_text(root.as_os_str().as_bytes())?, WALK)?);
-        for segment in workspace_path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
-            found = Self(open_at(found.0.as_raw_fd(), &c_text(segment)?, WALK | libc::O_NOFOLLOW)?);
+        let way = workspace_path.strip_prefix(b"/").unwrap_or(workspace_path);
+        #[cfg(target_os = "linux")]
+        if way.contains(&b'/')
+            && let Some(answer) = found.open_below(way)
+        {
+            return answer;
+        }
+        for segment in way.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
+            found = found.enter(segment)?;
         }
         Ok(found)
+    }
+
+    /// A directory in this one, and no link to one.
+    pub(super) fn enter(&self, name: &[u8]) -> io::Result<Self> {
+        Ok(Self(open_at(self.raw(), &c_text(name)?, WALK | libc::O_NOFOLLOW)?))
+    }
+
+    /// The whole way in one call. None where the kernel does not know that call, or something moves on the way.
+    #[cfg(target_os = "linux")]
+    fn open_below(&self, way: &[u8]) -> Option<io::Result<Self>> {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        static UNKNOWN: AtomicBool = AtomicBool::new(false);
+        if UNKNOWN.load(Ordering::Relaxed) {
+            return None;
+        }
+        let way = c_text(way).ok()?;
+        // SAFETY: a structure of numbers, in which 0 stands for nothing.
+        let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+        how.flags = u64::from(WALK.cast_unsigned());
+        how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS;
+        // SAFETY: a text that ends in NUL, and a structure with its size.
+        let answer = unsafe {
+            libc::syscall(libc::SYS_openat2, self.raw(), way.as_ptr(), &raw const how, size_of::<libc::open_how>())
+        };
+        let Ok(answer) = libc::c_int::try_from(answer) else { return None };
+        match checked(answer) {
+            // SAFETY: the descriptor is new and ours.
+            Ok(number) => Some(Ok(Self(unsafe { OwnedFd::from_raw_fd(number) }))),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ENOSYS | libc::EPERM | libc::E2BIG | libc::EINVAL) => {
+                    UNKNOWN.store(true, Ordering::Relaxed);
+                    None
+                }
+                // Told step by step, in the words that a link on the way always had.
+                Some(libc::EAGAIN | libc::ELOOP) => None,
+                _ => Some(Err(error)),
+            },
+        }
     }
 
     fn raw(&self) -> libc::c_int {

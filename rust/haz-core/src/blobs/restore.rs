@@ -57,6 +57,14 @@ enum Place {
     Recent,
 }
 
+/// Files that one thread has dealt with before others are awake.
+const FEW: usize = 8;
+
+/// The answers of `work` for all items, on many threads where that pays.
+fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+    if items.len() <= FEW { items.iter().map(work).collect() } else { items.par_iter().map(work).collect() }
+}
+
 impl From<FsError> for String {
     fn from(error: FsError) -> Self {
         error.to_string()
@@ -82,18 +90,22 @@ impl Drop for NewDirectories<'_> {
 /// The name that a new file has, and the one that it shall get.
 type Temporary<'a> = (CString, &'a [u8]);
 
-/// The new files of one directory, removed again unless they get their names.
+/// The new files of one directory, removed again unless they get their names. Of few directories each is held open.
 struct Batch<'a> {
     root: &'a Path,
     parent: &'a [u8],
+    directory: Option<Directory>,
     staged: Vec<Temporary<'a>>,
 }
 
 impl Batch<'_> {
     fn rename(mut self) -> Result<(), String> {
         let path = |name: &[u8]| on_disk(self.root, &[self.parent, b"/", name].concat());
-        let parent = Directory::open(self.root, self.parent)
-            .map_err(|error| FsError::new("open directory", on_disk(self.root, self.parent), error))?;
+        let parent = match self.directory.take() {
+            Some(held) => held,
+            None => Directory::open(self.root, self.parent)
+                .map_err(|error| FsError::new("open directory", on_disk(self.root, self.parent), error))?,
+        };
         while let Some((temporary, name)) = self.staged.last() {
             parent.rename(temporary, name).map_err(|error| FsError::new("rename a new file to", path(name), error))?;
             self.staged.pop();
@@ -143,14 +155,20 @@ impl Blobs {
         };
         // A file where a directory belongs, or the other way round: it cannot wait until all is staged.
         let mut removed = if surplus.in_the_way { self.remove_surplus(&surplus)? } else { 0 };
-        self.check_parents(rows).map_err(|(path, why)| {
-            format!("refused to restore through {}: {why}", on_disk(&self.root, &path).display())
-        })?;
-        let places: Vec<Place> = rows.par_iter().map(|row| self.examine(row)).collect::<Result<_, String>>()?;
+        let refusal = |rows: &[&Row]| {
+            self.check_parents(rows.iter().copied()).map_err(|(path, why)| {
+                format!("refused to restore through {}: {why}", on_disk(&self.root, &path).display())
+            })
+        };
+        let every: Vec<&Row> = rows.iter().collect();
+        let places = each(rows, |row| self.examine(row)).into_iter().collect::<Result<Vec<Place>, String>>();
+        // A link on the way is a better reason than what comes of it.
+        let places = places.or_else(|error| refusal(&every).and(Err(error)))?;
         let recent = places.contains(&Place::Recent);
-        let stale = rows.iter().zip(places).filter(|(_, place)| *place == Place::Stale);
-        let stale: Vec<&Row> = stale.map(|(row, _)| row).collect();
-        self.put_in_place(&stale)?;
+        let (stale, kept): (Vec<_>, Vec<_>) = every.iter().zip(places).partition(|(_, place)| *place == Place::Stale);
+        let [stale, kept] = [stale, kept].map(|rows| rows.into_iter().map(|(row, _)| *row).collect::<Vec<&Row>>());
+        refusal(&kept)?;
+        self.put_in_place(&stale).or_else(|error| refusal(&stale).and(Err(error)))?;
         if !surplus.in_the_way {
             removed += self.remove_surplus(&surplus)?;
         }
@@ -167,16 +185,18 @@ impl Blobs {
             groups.entry(split(row.path()).0).or_default().push(row);
         }
         let groups: Vec<(&[u8], Vec<&Row>)> = groups.into_iter().collect();
-        let mut made = self.make_parents(stale, &groups)?;
+        let directories = stale.iter().filter(|row| row.is_directory()).map(|row| row.path());
+        let mut made = self.make_directories(groups.iter().map(|(parent, _)| *parent).chain(directories))?;
         step("restore-made");
-        let staged: Result<Vec<Batch<'_>>, String> =
-            groups.par_iter().map(|(parent, rows)| self.stage_group(parent, rows)).collect();
+        let fill = |(parent, rows): &(&'a [u8], Vec<&'a Row>)| self.stage_group(parent, rows, groups.len() <= FEW);
+        let staged: Result<Vec<Batch<'_>>, String> = each(&groups, fill).into_iter().collect();
         step("restore-staged");
         for batch in staged? {
             batch.rename()?;
         }
-        made.made.clear();
-        groups.par_iter().for_each(|(parent, _)| sweep(&self.on_disk(parent)));
+        let new: BTreeSet<Vec<u8>> = made.made.drain(..).collect();
+        let older: Vec<&[u8]> = groups.iter().map(|(parent, _)| *parent).filter(|path| !new.contains(*path)).collect();
+        each(&older, |parent| sweep(&self.on_disk(parent)));
         Ok(())
     }
 
@@ -201,7 +221,7 @@ impl Blobs {
                 Err(error) => Err(FsError::new("remove the leftover", self.on_disk(path), error).into()),
             }
         };
-        let removed = leftovers.files.par_iter().map(remove).sum::<Result<usize, String>>()?;
+        let removed = each(&leftovers.files, remove).into_iter().sum::<Result<usize, String>>()?;
         if removed > 0 {
             let directories: BTreeSet<&Vec<u8>> = leftovers.directories.iter().collect();
             for directory in directories.into_iter().rev().filter(|path| check_path(path).is_ok()) {
@@ -331,8 +351,8 @@ impl Blobs {
     }
 
     /// The first directory on the way to an output that is a link or something else, with what it is (O19).
-    pub(super) fn check_parents(&self, rows: &[Row]) -> Result<(), (Vec<u8>, String)> {
-        let parents: BTreeSet<&[u8]> = rows.iter().flat_map(|row| ancestors(row.path())).collect();
+    pub(super) fn check_parents<'a>(&self, rows: impl Iterator<Item = &'a Row>) -> Result<(), (Vec<u8>, String)> {
+        let parents: BTreeSet<&[u8]> = rows.flat_map(|row| ancestors(row.path())).collect();
         for parent in parents {
             let refuse = |why: &str| Err((parent.to_vec(), why.to_owned()));
             match fs::symlink_metadata(self.on_disk(parent)) {
@@ -346,38 +366,46 @@ impl Blobs {
         Ok(())
     }
 
-    /// Make the directories that are missing for these rows, whose files are in `groups` by their directory.
-    fn make_parents(&self, rows: &[&Row], groups: &[(&[u8], Vec<&Row>)]) -> Result<NewDirectories<'_>, String> {
+    /// Make those of these directories that are missing.
+    fn make_directories<'a>(&self, wanted: impl Iterator<Item = &'a [u8]>) -> Result<NewDirectories<'_>, String> {
         let mut made = NewDirectories { root: &self.root, made: Vec::new() };
-        let mut wanted: BTreeSet<&[u8]> = BTreeSet::new();
-        for (parent, files) in groups {
-            if Directory::open(&self.root, parent).is_err() {
-                wanted.extend(files.iter().take(1).flat_map(|file| ancestors(file.path())));
-            }
-        }
-        for row in rows.iter().filter(|row| row.is_directory()) {
-            wanted.extend(ancestors(row.path()));
-            wanted.insert(row.path());
-        }
         for path in wanted {
-            let (parent, name) = split(path);
-            match Directory::open(&self.root, parent).and_then(|parent| parent.make(name)) {
-                Ok(true) => made.made.push(path.to_vec()),
-                Ok(false) => {}
-                Err(error) => return Err(FsError::new("create directory", self.on_disk(path), error).into()),
-            }
+            self.make_directory(path, &mut made.made)
+                .map_err(|error| FsError::new("create directory", self.on_disk(path), error))?;
         }
         Ok(made)
     }
 
+    /// Make a directory if it is not there, and those that it lies in.
+    fn make_directory(&self, path: &[u8], made: &mut Vec<Vec<u8>>) -> io::Result<()> {
+        let mut missing = Vec::new();
+        let mut there = path;
+        let mut directory = loop {
+            match Directory::open(&self.root, there) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !there.is_empty() => {
+                    missing.push(there);
+                    there = split(there).0;
+                }
+                answer => break answer?,
+            }
+        };
+        for path in missing.into_iter().rev() {
+            let name = split(path).1;
+            if directory.make(name)? {
+                made.push(path.to_vec());
+            }
+            directory = directory.enter(name)?;
+        }
+        Ok(())
+    }
+
     /// Stage what belongs into one directory, which is held open meanwhile: whatever becomes of its name, nothing is
     /// written elsewhere.
-    fn stage_group<'a>(&'a self, parent: &'a [u8], rows: &[&'a Row]) -> Result<Batch<'a>, String> {
+    fn stage_group<'a>(&'a self, parent: &'a [u8], rows: &[&'a Row], hold: bool) -> Result<Batch<'a>, String> {
         let directory = Directory::open(&self.root, parent)
             .map_err(|error| FsError::new("open directory", self.on_disk(parent), error))?;
-        let answers: Vec<(Option<Temporary<'_>>, Result<(), String>)> =
-            rows.par_iter().map(|row| self.stage_row(&directory, row)).collect();
-        let mut batch = Batch { root: &self.root, parent, staged: Vec::new() };
+        let answers = each(rows, |row| self.stage_row(&directory, row));
+        let mut batch = Batch { root: &self.root, parent, directory: hold.then_some(directory), staged: Vec::new() };
         let mut outcome = Ok(());
         for (staged, answer) in answers {
             batch.staged.extend(staged);
@@ -441,6 +469,9 @@ fn copy_hashed(blob: &Blob, copy: &fs::File, algorithm: Algorithm) -> io::Result
                     hasher.update(&buffer[..count]);
                     copy.write_all_at(&buffer[..count], offset)?;
                     offset += count as u64;
+                    if offset == blob.length {
+                        return Ok(());
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

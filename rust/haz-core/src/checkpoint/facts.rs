@@ -3,7 +3,7 @@
 //! A fact is one question about one path with its answer. Answers that rest on times are only recorded when no write
 //! could have escaped them (git's rule for racily clean entries, with a margin for file servers).
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
@@ -78,6 +78,12 @@ impl Root {
         Ok(Self(File::open(path)?.into()))
     }
 
+    /// Whether nothing at all is there; `path` is relative.
+    pub(super) fn has_nothing_at(&self, path: &[u8]) -> bool {
+        let answer = CString::new(path).map(|path| self.stat(&path, false));
+        answer.is_ok_and(|found| found.is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT)))
+    }
+
     fn stat(&self, path: &CStr, follow: bool) -> io::Result<libc::stat> {
         let path = if path.is_empty() { c"." } else { path };
         let flags = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
@@ -133,11 +139,17 @@ impl Fact {
 
     /// The fact that a file or directory is in a state that was seen already. `None` when it is too fresh.
     pub fn seen(kind: Kind, path: &[u8], stamp: &Stamp, now: i128) -> Option<Self> {
-        if stamp.is_lasting(MARGIN, now) { Self::identity(kind, path, stamp) } else { None }
+        if stamp.is_lasting(MARGIN, now) { Self::told(kind, path, stamp) } else { None }
     }
 
     /// The fact that a file or directory is the one that was seen already, whatever its state. For `Leads` and `Stands`.
-    pub fn identity(kind: Kind, path: &[u8], stamp: &Stamp) -> Option<Self> {
+    /// It has the times too where they say something; who compares states must not take others for them.
+    pub fn identity(kind: Kind, path: &[u8], stamp: &Stamp, now: i128) -> Option<Self> {
+        let timeless = Stamp { modified: 0, changed: 0, ..*stamp };
+        Self::told(kind, path, if stamp.is_lasting(MARGIN, now) { stamp } else { &timeless })
+    }
+
+    fn told(kind: Kind, path: &[u8], stamp: &Stamp) -> Option<Self> {
         let length = u32::try_from(path.len()).ok()?.to_le_bytes();
         let stamp = encoded(stamp)?;
         Some(Self([&[kind as u8][..], &length, path, &[0], &stamp].concat()))
@@ -311,6 +323,19 @@ impl Facts {
     /// Whether all of them still hold. Parallel on the current pool.
     pub fn all_hold(&self, root: &Root, names: &[&[u8]]) -> bool {
         (0..self.len()).into_par_iter().with_min_len(64).all(|fact| self.holds(root, fact, names).is_some())
+    }
+
+    /// Whether nothing is there of which a fact tells a state.
+    pub(super) fn is_gone(&self, root: &Root, fact: usize) -> bool {
+        root.stat(self.path(fact), false).is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT))
+    }
+
+    /// The state that a fact tells, as bytes that equal those of another fact if both mean the same one. None where the
+    /// times are not known, or would say nothing.
+    pub(super) fn state(&self, fact: usize) -> Option<&[u8]> {
+        let row = self.get(fact);
+        let state = row.get(path_of(row, 0)?.end + 1..)?.get(..STAMP)?;
+        (decoded(state).changed != 0).then_some(state)
     }
 
     /// What a fact asks.

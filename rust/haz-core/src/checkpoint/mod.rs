@@ -6,10 +6,11 @@
 
 mod ahead;
 pub mod facts;
+mod missing;
 mod record;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -18,12 +19,13 @@ use std::ptr;
 
 use rayon::prelude::*;
 
+use crate::blobs::Row;
 use crate::digest::{Algorithm, Digest, digest_bytes};
 pub use ahead::Ahead;
 use facts::{Facts, Kind, Root};
 pub use record::{Candidate, record};
 
-const MAGIC: &[u8; 8] = b"haz-ckp2";
+const MAGIC: &[u8; 8] = b"haz-ckp3";
 const TRAILER: usize = 32;
 const DAY: i128 = 86_400 * 1_000_000_000;
 
@@ -36,8 +38,10 @@ pub struct Task {
     pub key: Digest,
     /// Digest and size of both streams.
     pub streams: [(Digest, u64); 2],
-    /// Workspace paths of its outputs.
-    pub outputs: Vec<OsString>,
+    /// Its outputs: files and links.
+    pub outputs: Vec<Row>,
+    /// Whether its files may have other paths too: a link was met on the way to them.
+    linked: bool,
     /// Its direct hard predecessors, with the digests of their streams that its key was made of.
     hard: Vec<(u32, [Digest; 2])>,
     /// Its direct soft predecessors.
@@ -46,6 +50,15 @@ pub struct Task {
     variables: u32,
     /// What must hold; the first is the entry in the store.
     facts: Vec<u32>,
+}
+
+/// A task that is up to date, or will be.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// The task.
+    pub task: &'a Task,
+    /// Places in `outputs` of those that are not there.
+    pub missing: Vec<u32>,
 }
 
 /// Names of variables of the invoking environment, and the digest of their values.
@@ -94,7 +107,8 @@ impl Checkpoint {
                 number: reader.number()?,
                 key: reader.digest()?,
                 streams: [(reader.digest()?, reader.long()?), (reader.digest()?, reader.long()?)],
-                outputs: reader.list(Reader::text)?,
+                outputs: reader.list(Reader::row)?,
+                linked: reader.byte()? != 0,
                 hard: reader.list(|reader| Some((reader.number()?, [reader.digest()?, reader.digest()?])))?,
                 soft: reader.list(Reader::number)?,
                 variables: reader.number().filter(|group| (*group as usize) < variables.len())?,
@@ -120,7 +134,8 @@ impl Checkpoint {
                 writer.0.extend(digest);
                 writer.0.extend(size.to_le_bytes());
             }
-            writer.list(&task.outputs, |writer, path| writer.bytes(path.as_bytes()));
+            writer.list(&task.outputs, Writer::row);
+            writer.0.push(u8::from(task.linked));
             writer.list(&task.hard, |writer, (number, streams)| {
                 writer.number(*number);
                 writer.0.extend(streams.concat());
@@ -145,8 +160,9 @@ impl Checkpoint {
     }
 
     /// Those of the `wanted` tasks that are still up to date, and all that they must come after as well; in the order of
-    /// `wanted`. `others` are in the run too, and count as changed. `host` is the invoking environment. Parallel on the
-    /// current pool.
+    /// `wanted`. `others` are in the run too, and count as changed. `host` is the invoking environment. With `restoring`,
+    /// also those of which only outputs are missing, and those that need nothing else than these; all of them are up to
+    /// date as soon as [`put_back`](Self::put_back) has put back what all of them miss. Parallel on the current pool.
     ///
     /// The entries of the answer are noted as used, to the day, for the collection of what nobody uses.
     pub fn unchanged(
@@ -155,29 +171,38 @@ impl Checkpoint {
         wanted: &[u32],
         others: &[u32],
         host: &BTreeMap<OsString, OsString>,
-    ) -> Vec<&Task> {
+        restoring: bool,
+    ) -> Vec<Found<'_>> {
         let place: HashMap<u32, usize> = self.tasks.iter().enumerate().map(|(at, task)| (task.number, at)).collect();
         let same_values: Vec<bool> =
             self.variables.iter().map(|group| values(&group.names, host) == group.digest).collect();
-        let mut holds = vec![false; self.tasks.len()];
+        let mut open = vec![false; self.tasks.len()];
         let mut asked = vec![false; if self.answers.is_none() { self.facts.len() } else { 0 }];
         for at in wanted.iter().filter_map(|number| place.get(number).copied()) {
-            holds[at] = same_values[self.tasks[at].variables as usize];
-            if holds[at] && self.answers.is_none() {
+            open[at] = same_values[self.tasks[at].variables as usize];
+            if open[at] && self.answers.is_none() {
                 self.tasks[at].facts.iter().for_each(|fact| asked[*fact as usize] = true);
             }
         }
         let ask = |(fact, asked): (usize, bool)| if asked { self.facts.holds(root, fact, &[]) } else { None };
         let now_asked: Vec<Option<i128>> = asked.into_par_iter().enumerate().with_min_len(128).map(ask).collect();
         let answers = self.answers.as_ref().unwrap_or(&now_asked);
-        for (at, task) in self.tasks.iter().enumerate() {
-            holds[at] = holds[at] && task.facts.iter().all(|fact| answers[*fact as usize].is_some());
+        let in_run: HashSet<u32> = wanted.iter().chain(others).copied().collect();
+        let holds_by_itself =
+            |at: usize| open[at] && self.tasks[at].facts.iter().all(|f| answers[*f as usize].is_some());
+        let mut holds: Vec<bool> = (0..self.tasks.len()).map(holds_by_itself).collect();
+        let mut missing: HashMap<usize, Vec<u32>> = HashMap::new();
+        let restorable = if restoring { self.restorable(root, &open, answers, &holds, &place, &in_run) } else { None };
+        if let Some((and_restored, rows)) = restorable {
+            (holds, missing) = (and_restored, rows);
+        } else {
+            self.fell(&place, &in_run, &mut holds);
         }
-        self.fell(&place, &wanted.iter().chain(others).copied().collect(), &mut holds);
         let now = crate::tree::stamp::now();
-        let found: Vec<usize> = wanted.iter().filter_map(|number| place.get(number).copied()).collect();
-        let found: Vec<&Task> = found.into_iter().filter(|at| holds[*at]).map(|at| &self.tasks[at]).collect();
-        for task in &found {
+        let found = wanted.iter().filter_map(|number| place.get(number).copied()).filter(|at| holds[*at]);
+        let found: Vec<Found<'_>> =
+            found.map(|at| Found { task: &self.tasks[at], missing: missing.remove(&at).unwrap_or_default() }).collect();
+        for Found { task, .. } in &found {
             let Some(entry) = task.facts.first() else { continue };
             if answers[*entry as usize].is_some_and(|used| now - used > DAY) {
                 // The entry last: by its time others see that all of it was noted.
@@ -254,6 +279,24 @@ impl Writer {
         self.0.extend(bytes);
     }
 
+    /// A row begins with its path; directories are in no checkpoint.
+    fn row(&mut self, row: &Row) {
+        self.bytes(row.path());
+        match row {
+            Row::File { digest, size, mode, .. } => {
+                self.0.push(0);
+                self.0.extend(digest);
+                self.0.extend(size.to_le_bytes());
+                self.number(*mode);
+            }
+            Row::Symlink { target, .. } => {
+                self.0.push(1);
+                self.bytes(target);
+            }
+            Row::Directory { .. } => self.0.push(2),
+        }
+    }
+
     fn list<T>(&mut self, rows: &[T], write: impl Fn(&mut Self, &T)) {
         self.length(rows.len());
         for row in rows {
@@ -292,6 +335,19 @@ impl<'a> Reader<'a> {
         Some(OsString::from_vec(self.bytes()?.to_vec()))
     }
 
+    fn byte(&mut self) -> Option<u8> {
+        Some(self.take(1)?[0])
+    }
+
+    fn row(&mut self) -> Option<Row> {
+        let path = self.bytes()?.to_vec();
+        match self.byte()? {
+            0 => Some(Row::File { path, digest: self.digest()?, size: self.long()?, mode: self.number()? }),
+            1 => Some(Row::Symlink { path, target: self.bytes()?.to_vec() }),
+            _ => None,
+        }
+    }
+
     fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = self.number()? as usize;
         // Every row has at least a length: a count beyond that is none, and nothing is reserved for it.
@@ -303,9 +359,8 @@ impl<'a> Reader<'a> {
 }
 
 /// A workspace path as the walk names it, without leading `/`.
-fn relative(path: &OsStr) -> &[u8] {
-    let bytes = path.as_bytes();
-    bytes.strip_prefix(b"/").unwrap_or(bytes)
+fn relative(path: &[u8]) -> &[u8] {
+    path.strip_prefix(b"/").unwrap_or(path)
 }
 
 /// What facts about a file of the store start from: relative to the workspace root where it lies below, else absolute.

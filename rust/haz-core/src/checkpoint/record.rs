@@ -1,6 +1,6 @@
 //! Asking for the facts that prove tasks up to date, and writing them down.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -85,17 +85,17 @@ pub fn record(
         let Ok(root) = Root::new(tree.root()) else { return Ok(0) };
         let observer = Observer { tree, root, now };
         let mut book = Book::default();
-        let replaced: std::collections::HashSet<u32> = candidates.iter().map(|candidate| candidate.number).collect();
+        let replaced: HashSet<u32> = candidates.iter().map(|candidate| candidate.number).collect();
         let mut next = Checkpoint::default();
         for task in before.tasks.iter().filter(|task| !replaced.contains(&task.number)) {
             let facts = task.facts.iter().map(|fact| book.add(before.facts.get(*fact as usize))).collect();
             let variables = group(&mut next.variables, &before.variables[task.variables as usize]);
             next.tasks.push(Task { variables, facts, ..task.clone() });
         }
-        let inputs = observer.inputs(candidates, &mut book);
-        let outputs = observer.outputs(candidates, &mut book);
+        let (inputs, read_by_link) = observer.inputs(candidates, &mut book);
+        let (outputs, written_by_link) = observer.outputs(candidates, &mut book);
         let mut fresh = 0;
-        for ((candidate, inputs), outputs) in candidates.iter().zip(inputs).zip(outputs) {
+        for (list, ((candidate, inputs), outputs)) in (0..).zip(candidates.iter().zip(inputs).zip(outputs)) {
             let (Some(inputs), Some(outputs)) = (inputs, outputs) else { continue };
             let Some(mut facts) = observer.kept(candidate, blobs, &mut book) else { continue };
             facts.extend(inputs.into_iter().chain(outputs));
@@ -105,7 +105,8 @@ pub fn record(
                 number: candidate.number,
                 key: candidate.key,
                 streams: candidate.streams,
-                outputs: candidate.rows.iter().map(|row| OsStr::from_bytes(row.path()).to_owned()).collect(),
+                outputs: candidate.rows.clone(),
+                linked: read_by_link.contains(&list) || written_by_link.contains(&list),
                 hard: candidate.hard.clone(),
                 soft: candidate.soft.clone(),
                 variables,
@@ -142,9 +143,9 @@ impl Observer<'_> {
     }
 
     /// Prove that the inputs still have the digests that are in the keys.
-    fn inputs(&self, candidates: &[Candidate], book: &mut Book) -> Proofs {
+    fn inputs(&self, candidates: &[Candidate], book: &mut Book) -> (Proofs, HashSet<u32>) {
         let lists: Vec<u32> = candidates.iter().map(|candidate| candidate.inputs).collect();
-        let (found, mut proofs) = self.walk(&lists, Links::Follow, book);
+        let (found, mut proofs, linked) = self.walk(&lists, Links::Follow, book);
         let look = |file: &Found| {
             let (digest, metadata) = digest_state(self.tree.memo(), &self.on_disk(&file.path), None).ok()?;
             let fact = Fact::seen(Kind::Content, &file.path, &Stamp::of(&metadata), self.now)?;
@@ -163,16 +164,16 @@ impl Observer<'_> {
                 *proof = None;
             }
         }
-        proofs
+        (proofs, linked)
     }
 
     /// Prove that the outputs are those of the entry, and that no others match.
-    fn outputs(&self, candidates: &[Candidate], book: &mut Book) -> Proofs {
+    fn outputs(&self, candidates: &[Candidate], book: &mut Book) -> (Proofs, HashSet<u32>) {
         let lists: Vec<u32> = candidates.iter().map(|candidate| candidate.outputs).collect();
-        let (found, mut proofs) = self.walk(&lists, Links::Keep, book);
+        let (found, mut proofs, linked) = self.walk(&lists, Links::Keep, book);
         let rows: Vec<HashMap<&[u8], &Row>> = candidates
             .iter()
-            .map(|candidate| candidate.rows.iter().map(|row| (relative(OsStr::from_bytes(row.path())), row)).collect())
+            .map(|candidate| candidate.rows.iter().map(|row| (relative(row.path()), row)).collect())
             .collect();
         let look = |file: &Found| {
             let wanted: Vec<_> = file.specs.iter().map(|list| rows[*list as usize].get(&file.path[..])).collect();
@@ -195,7 +196,7 @@ impl Observer<'_> {
                 *proof = None;
             }
         }
-        proofs
+        (proofs, linked)
     }
 
     fn is_in_place(&self, row: &Row, path: &[u8]) -> bool {
@@ -215,23 +216,23 @@ impl Observer<'_> {
         }
     }
 
-    /// Resolve lists of patterns, with facts for all that the walk looked at.
-    fn walk(&self, lists: &[u32], links: Links, book: &mut Book) -> (Vec<Found>, Proofs) {
-        let Resolution { found, problems, looks } =
+    /// Resolve lists of patterns, with facts for all that the walk looked at, and the lists on whose way it met a link.
+    fn walk(&self, lists: &[u32], links: Links, book: &mut Book) -> (Vec<Found>, Proofs, HashSet<u32>) {
+        let Resolution { found, problems, linked, looks } =
             resolve_telling(self.tree.root(), self.tree.patterns(), lists, links, true);
         let mut proofs: Proofs = vec![Some(Vec::new()); lists.len()];
         for (list, _) in &problems {
             proofs[*list as usize] = None;
         }
         let ask = |look: &Look| match &look.seen {
-            Some(stamp) => Fact::identity(look.kind, &look.path, stamp),
+            Some(stamp) => Fact::identity(look.kind, &look.path, stamp, self.now),
             None => Fact::ask(&self.root, look.kind, &look.path, &[], self.now),
         };
         let asked: Vec<Option<Fact>> = looks.par_iter().with_max_len(64).map(ask).collect();
         for (look, fact) in looks.iter().zip(&asked) {
             note(&mut proofs, &look.specs, fact.as_ref(), book);
         }
-        (found, proofs)
+        (found, proofs, linked.into_iter().collect())
     }
 
     /// The facts of the entry and of what it needs.
@@ -240,8 +241,8 @@ impl Observer<'_> {
             Row::File { digest, size, .. } => Some((*digest, *size)),
             _ => None,
         });
-        let mut paths = blobs.places_of(candidate.streams.iter().copied().chain(files))?;
-        paths.push(candidate.entry.clone());
+        let mut paths = vec![candidate.entry.clone()];
+        paths.extend(blobs.places_of(candidate.streams.iter().copied().chain(files))?);
         let ask = |path: &PathBuf| Fact::ask(&self.root, Kind::Kept, &place_of(self.tree.root(), path), &[], self.now);
         paths.iter().map(|path| Some(book.add(ask(path)?.bytes()))).collect()
     }

@@ -14,10 +14,13 @@ const IDENTITY: Digest = [7; 32];
 const LATER: i128 = i128::MAX >> 1;
 
 fn task(number: u32, hard: Vec<u32>, soft: Vec<u32>, facts: Vec<u32>) -> Task {
-    let outputs = vec![OsString::from_vec(b"/d/\xff".to_vec())];
+    let outputs = vec![
+        Row::File { path: b"/d/\xff".to_vec(), digest: [5; 32], size: 6, mode: 0o755 },
+        Row::Symlink { path: b"/d/l".to_vec(), target: b"\xff".to_vec() },
+    ];
     let hard = hard.into_iter().map(|number| (number, [[1; 32], [2; 32]])).collect();
     let streams = [([1; 32], 0), ([2; 32], 3)];
-    Task { number, key: [3; 32], streams, outputs, hard, soft, variables: 0, facts }
+    Task { number, key: [3; 32], streams, outputs, linked: number == 4, hard, soft, variables: 0, facts }
 }
 
 fn host(pairs: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
@@ -39,8 +42,8 @@ fn checkpoint(directory: &Path, tasks: Vec<Task>) -> Checkpoint {
 }
 
 fn numbers(checkpoint: &Checkpoint, directory: &Path, wanted: &[u32], host: &BTreeMap<OsString, OsString>) -> Vec<u32> {
-    let found = checkpoint.unchanged(&Root::new(directory).unwrap(), wanted, &[], host);
-    found.into_iter().map(|task| task.number).collect()
+    let found = checkpoint.unchanged(&Root::new(directory).unwrap(), wanted, &[], host, false);
+    found.into_iter().map(|found| found.task.number).collect()
 }
 
 #[test]
@@ -103,7 +106,7 @@ fn a_soft_predecessor_that_is_run_anyway_counts_as_changed() {
     let tasks = vec![task(0, vec![], vec![], vec![0]), task(1, vec![], vec![0], vec![0])];
     let checkpoint = checkpoint(directory.path(), tasks);
     let root = Root::new(directory.path()).unwrap();
-    assert!(checkpoint.unchanged(&root, &[1], &[0], &host(&[("A", "1")])).is_empty());
+    assert!(checkpoint.unchanged(&root, &[1], &[0], &host(&[("A", "1")]), false).is_empty());
 }
 
 #[test]
@@ -224,7 +227,8 @@ impl Space {
         let asked = Checkpoint::load(&self.path("checkpoint"), &IDENTITY);
         let ahead = self.ahead().finish(&IDENTITY);
         assert_eq!((asked.len(), ahead.len()), (1, 1));
-        let [one, other] = [asked, ahead].map(|read| !read.unchanged(&root, &[5], &[], &BTreeMap::new()).is_empty());
+        let [one, other] =
+            [asked, ahead].map(|read| !read.unchanged(&root, &[5], &[], &BTreeMap::new(), false).is_empty());
         assert_eq!(one, other);
         one
     }
@@ -356,6 +360,6 @@ impl Space {
     fn is_unchanged_of(&self, numbers: &[u32]) -> bool {
         let checkpoint = Checkpoint::load(&self.path("checkpoint"), &IDENTITY);
         let root = Root::new(self.directory.path()).unwrap();
-        checkpoint.unchanged(&root, numbers, &[], &BTreeMap::new()).len() == numbers.len()
+        checkpoint.unchanged(&root, numbers, &[], &BTreeMap::new(), false).len() == numbers.len()
     }
 }

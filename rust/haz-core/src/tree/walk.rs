@@ -94,7 +94,10 @@ pub struct Resolution {
     pub found: Vec<Found>,
     /// `(spec, problem)` in no order.
     pub problems: Vec<(u32, Problem)>,
-    /// What else the walk looked at, when it was asked to tell: while all of it and every found file stay as they are,
+    /// The specs, in no order and perhaps more than once, whose files other paths may lead to: a link was met on
+    /// the way. Told, as the next, only when that was asked for.
+    pub linked: Vec<u32>,
+    /// What else the walk looked at: while all of it and every found file stay as they are,
     /// the same walk finds the same.
     pub looks: Vec<Look>,
 }
@@ -137,7 +140,7 @@ pub fn resolve_telling(root: &Path, set: &PatternSet, selection: &[u32], links: 
             collected.blame(every, b"", Kind::Resolve, &format!("cannot find the workspace: {}", reason(&error)));
         }
     }
-    let Collected { mut found, problems, looks, .. } = collected;
+    let Collected { mut found, problems, linked, looks, .. } = collected;
     found.par_sort_unstable_by(|one, other| one.path.cmp(&other.path));
     found.dedup_by(|later, first| {
         let same = later.path == first.path;
@@ -149,7 +152,7 @@ pub fn resolve_telling(root: &Path, set: &PatternSet, selection: &[u32], links: 
         }
         same
     });
-    Resolution { found, problems, looks }
+    Resolution { found, problems, linked, looks }
 }
 
 #[derive(Default)]
@@ -157,6 +160,7 @@ struct Collected {
     found: Vec<Found>,
     problems: Vec<(u32, Problem)>,
     directories: Vec<Directory>,
+    linked: Vec<u32>,
     looks: Vec<Look>,
 }
 
@@ -170,6 +174,7 @@ impl Collected {
         self.found.append(&mut other.found);
         self.problems.append(&mut other.problems);
         self.directories.append(&mut other.directories);
+        self.linked.append(&mut other.linked);
         self.looks.append(&mut other.looks);
         self
     }
@@ -233,6 +238,7 @@ impl Walk<'_> {
             level = std::mem::take(&mut part.directories);
             collected.found.append(&mut part.found);
             collected.problems.append(&mut part.problems);
+            collected.linked.append(&mut part.linked);
             collected.looks.append(&mut part.looks);
         }
     }
@@ -341,6 +347,7 @@ impl Walk<'_> {
             collected.looks.push(if found.is_dir() {
                 Look { kind: facts::Kind::Stands, path, specs, seen: Some(Stamp::of(&found)) }
             } else {
+                collected.linked.extend(&specs);
                 Look { kind: facts::Kind::Itself, path, specs, seen: None }
             });
         }
@@ -400,6 +407,9 @@ impl Walk<'_> {
             && self.keep(path.clone(), directory, directory.outside.as_ref(), What::Link, collected)
         {
             return;
+        }
+        if self.tell {
+            collected.linked.extend(self.index.specs_below(self.set, &directory.scope, &directory.path));
         }
         let on_disk = self.on_disk(&path);
         let answer = fs::metadata(&on_disk).and_then(|metadata| Ok((metadata, fs::canonicalize(&on_disk)?)));
@@ -506,6 +516,7 @@ impl Walk<'_> {
             ways.entry(&path[..end]).or_default().extend(*specs);
             let link = fs::symlink_metadata(self.on_disk(path)).is_ok_and(|found| found.is_symlink());
             if link && self.links == Links::Follow {
+                collected.linked.extend(*specs);
                 let (kind, specs) = (facts::Kind::Itself, specs.to_vec());
                 collected.looks.push(Look { kind, path: path.to_vec(), specs: specs.clone(), seen: None });
                 let real = fs::canonicalize(self.on_disk(path)).unwrap_or_default();
