@@ -155,13 +155,23 @@ def leaf(place: Place, runs: int) -> None:
 
 def deleted(place: Place, runs: int) -> None:
     """All outputs are gone: they come from the store."""
-    kept, copy = f"{place.root}.kept", f"{place.root}.copy"
+    kept, away = f"{place.root}.kept", f"{place.root}.away"
+    number = iter(range(10**6))
     for path in place.outputs():
         shutil.copytree(f"{place.root}/{path}", f"{kept}/{path}")
 
+    def put_away() -> str:
+        # Renamed and not removed: some file systems are slow to make files for minutes after so many were removed.
+        target = f"{away}/{next(number)}"
+        os.makedirs(target)
+        return target
+
     def remove() -> None:
+        place.rest()
+        run(place.haz("haz"))
+        target = put_away()
         for path in place.outputs():
-            shutil.rmtree(f"{place.root}/{path}")
+            os.rename(f"{place.root}/{path}", f"{target}/{path.replace('/', '-')}")
 
     def restored(done: Run) -> None:
         counts.check(done)
@@ -169,8 +179,10 @@ def deleted(place: Place, runs: int) -> None:
             assert sum(os.stat(f"{place.root}/{path}/{name}").st_size for name in os.listdir(f"{place.root}/{path}"))
 
     def clear() -> None:
-        shutil.rmtree(copy, ignore_errors=True)
+        if os.path.lexists(copy):
+            os.rename(copy, f"{put_away()}/copy")
 
+    copy = f"{place.root}.copy"
     counts = place.haz("haz", prepare=remove)
     cp = Command("cp -r", ["cp", "-r", kept, copy], "cp -r OUTPUTS COPY", prepare=clear)
     show(f"All hits, {place.tasks} outputs of {OUTPUT} bytes deleted", counts._replace(check=restored), cp, runs)

@@ -161,7 +161,7 @@ def execute(
         outcome, spawned, signalled, interrupted = RunGraphOutcome(dict(unchanged), {}), 0, None, False
     else:
         outcome, spawned, signalled, interrupted = run_changed(
-            loaded, graph, unchanged, options, observer, facts, cancelled
+            loaded, graph, unchanged, options, observer, recall, facts, cancelled
         )
     report = RunReport(outcome, time.monotonic() - started, spawned, signalled)
     observer.on_run_finished(report.outcome, report.duration, report.signalled)
@@ -214,6 +214,7 @@ def run_changed(
     unchanged: Mapping[TaskId, CompletedRecord],
     options: RunOptions,
     observer: RunObserver,
+    recall: Recall | None,
     facts: bytes | None,
     cancelled: Callable[[], bool] | None,
 ) -> tuple[RunGraphOutcome, int, int | None, bool]:
@@ -221,7 +222,7 @@ def run_changed(
 
     Returns its outcome, the count of processes, the signal that ended it, and whether Ctrl-C ended it as a guest.
 
-    `facts` prove the configuration, if it was read from its files.
+    `facts` prove the configuration, if it was read from its files; else `recall` is its checkpoint, if it may have one.
     """
     guest = cancelled is not None
     if not guest:
@@ -281,11 +282,10 @@ def run_changed(
     if options.policy != "off":
         ctx.files.save_stat_cache()
     if options.policy == "read-write" and loop.signalled is None:
-        identity = loaded.identity
         if facts is not None:
             identity = snapshot.save(loaded.root, __version__, facts, workspace, loaded.graph)
             _core.step("snapshot-kept")
-        recall = recall_of(loaded, identity, options)
+            recall = recall_of(loaded, identity, options)
         if recall is not None:
             recall.record(ctx, outcome)
             _core.step("checkpoint-kept")

@@ -84,17 +84,9 @@ pub fn record(
     tree.install(|| {
         let Ok(root) = Root::new(tree.root()) else { return Ok(0) };
         let observer = Observer { tree, root, now };
-        let mut book = Book::default();
-        let replaced: HashSet<u32> = candidates.iter().map(|candidate| candidate.number).collect();
-        let mut next = Checkpoint::default();
-        for task in before.tasks.iter().filter(|task| !replaced.contains(&task.number)) {
-            let facts = task.facts.iter().map(|fact| book.add(before.facts.get(*fact as usize))).collect();
-            let variables = group(&mut next.variables, &before.variables[task.variables as usize]);
-            next.tasks.push(Task { variables, facts, ..task.clone() });
-        }
+        let (mut book, mut next) = (Book::default(), Checkpoint::default());
         let (inputs, read_by_link) = observer.inputs(candidates, &mut book);
         let (outputs, written_by_link) = observer.outputs(candidates, &mut book);
-        let mut fresh = 0;
         for (list, ((candidate, inputs), outputs)) in (0..).zip(candidates.iter().zip(inputs).zip(outputs)) {
             let (Some(inputs), Some(outputs)) = (inputs, outputs) else { continue };
             let Some(mut facts) = observer.kept(candidate, blobs, &mut book) else { continue };
@@ -112,9 +104,16 @@ pub fn record(
                 variables,
                 facts,
             });
-            fresh += 1;
         }
+        let fresh = next.tasks.len();
         if fresh > 0 {
+            // Only now: after an edit there is nothing to prove yet, and the others are many.
+            let replaced: HashSet<u32> = candidates.iter().map(|candidate| candidate.number).collect();
+            for task in before.tasks.iter().filter(|task| !replaced.contains(&task.number)) {
+                let facts = task.facts.iter().map(|fact| book.add(before.facts.get(*fact as usize))).collect();
+                let variables = group(&mut next.variables, &before.variables[task.variables as usize]);
+                next.tasks.push(Task { variables, facts, ..task.clone() });
+            }
             next.facts = Facts::decode(book.bytes).unwrap_or_default();
             publish(file, &next.encode(identity), InTheWay::Keep)?;
         }
