@@ -136,9 +136,9 @@ class Hunt:
 
 
 def listen() -> None:
-    """A shell starts background jobs with these ignored, and haz respects that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    """A shell starts background jobs with some of these ignored, `nohup` with another, and haz respects that."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def command_line(pid: int) -> str:
