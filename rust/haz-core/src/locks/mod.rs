@@ -31,11 +31,6 @@ const FILE: &str = "held";
 const PIDS: u64 = 1 << 14;
 const SET: c_int = libc::F_OFD_SETLK;
 const SET_OR_WAIT: c_int = libc::F_OFD_SETLKW;
-// `sys/fcntl.h` has them, the crate does not.
-#[cfg(target_vendor = "apple")]
-const SET: c_int = 90;
-#[cfg(target_vendor = "apple")]
-const SET_OR_WAIT: c_int = 91;
 /// How many files are kept open for locks to come.
 const IDLE: usize = 16;
 /// Numbers the waits of the process.
@@ -119,10 +114,11 @@ impl Place {
         4 * (self.0 % PIDS)
     }
 
-    fn set(self, file: &File, command: c_int, kind: c_int) -> io::Result<()> {
+    /// The type of the kinds differs between systems.
+    fn set(self, file: &File, command: c_int, kind: impl Into<c_int>) -> io::Result<()> {
         // SAFETY: plain numbers, for which zero is a value.
         let mut range: libc::flock = unsafe { mem::zeroed() };
-        range.l_type = c_short::try_from(kind).expect("a small constant");
+        range.l_type = c_short::try_from(kind.into()).expect("a small constant");
         range.l_whence = c_short::try_from(libc::SEEK_SET).expect("a small constant");
         range.l_start = libc::off_t::try_from(self.0).expect("62 bits");
         range.l_len = 1;
