@@ -164,9 +164,10 @@ def verify(
     """
     if loaded.graph.specs[task].persistent:
         raise NotVerified(f"{task} is persistent: it has no result that could be compared")
-    # It is never looked up and never stored, while its dependencies come from the cache.
+    # It is never looked up and never stored, while its dependencies come from the cache. This is another configuration
+    # than the one that is known: what is known of that does not hold, and nothing of this is to be remembered.
     specs = {**loaded.graph.specs, task: loaded.graph.specs[task].replace(cache=False)}
-    changed = loaded.replace(graph=loaded.graph.with_specs(specs))
+    changed = loaded.replace(graph=loaded.graph.with_specs(specs), identity=None, trace=None)
     spill = f"{cache_directory(loaded.workspace)}/{formats.SPILL}"
     os.makedirs(spill, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=spill, prefix=f"{_core.unique_name()}-") as folder:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.space import Space
+from tests.eager import settle
+from tests.space import EAGER, Space
 
 
 @pytest.fixture
@@ -114,3 +115,29 @@ def test_colour_is_decided_as_for_a_run_by_the_stream_that_the_runs_are_shown_on
     assert "\x1b[" not in counting.haz("verify", "lib:t").ok().err
     assert "\x1b[" in counting.haz("verify", "lib:t", env={"FORCE_COLOR": "1"}).ok().err
     assert "\x1b[" not in counting.haz("verify", "lib:t", "--color", "never", env={"FORCE_COLOR": "1"}).ok().err
+
+
+@pytest.mark.parametrize("outputs", ["", ", outputs: [out]"])
+def test_what_is_known_to_be_up_to_date_is_run_all_the_same(space: Space, outputs: str) -> None:
+    """CACHE-023: a checkpoint of the configuration as it is says nothing about a task that is not to be cached."""
+    space.command = EAGER
+    space.project("lib", f"a: {{shell: 'date +%N > out; echo ran >> {space.root}/count'{outputs}}}")
+    for _ in range(3):
+        settle(space.root)
+        space.run("--workspace").ok()
+    before = space.read("count").count(b"ran")
+    settle(space.root)
+    assert space.haz("verify", "lib:a", "--repeat", "3").code == (1 if outputs else 0)
+    assert space.read("count").count(b"ran") == before + 3
+
+
+def test_a_task_that_was_verified_first_is_cached_as_ever_afterwards(space: Space) -> None:
+    """CACHE-013: what is remembered of the configuration is not what it was changed to for the while."""
+    space.command = EAGER
+    space.project("lib", "a: {shell: echo made > out, outputs: [out]}")
+    settle(space.root)
+    space.haz("verify", "lib:a").ok()
+    assert not (space.root / ".haz/state/workspace-v1").exists()
+    settle(space.root)
+    space.run("--workspace").ok()
+    assert space.run("--workspace").ok().cached == {"lib:a"}
