@@ -9,8 +9,8 @@ import shutil
 from haz import _core
 from haz.app import cache_directory
 from haz.cache.collect import Inspection, clean, plan_cleaning, verify
-from haz.errors import FileSystemError, LoadError, ResolutionError, UsageError
-from haz.resolution import Resolver, Unresolved
+from haz.errors import FileSystemError, LoadError, UsageError
+from haz.resolution import Resolver, resolve_all
 from haz.workspace import bearing, load_tolerant
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from haz.cache.collect import Cleaning, Verification
     from haz.cache.transfer import Transferred
-    from haz.model import Reference, TaskId, Workspace
+    from haz.model import Reference, Workspace
 
 
 class Cache:
@@ -101,7 +101,7 @@ class Cache:
         from haz.cache.transfer import export  # noqa: PLC0415 - tarfile is slow to import
 
         references = tuple(references)
-        wanted = self._resolved(references) if references else None
+        wanted = resolve_all(Resolver(self._workspace), references, self._project) if references else None
         entries = (entry.manifest for entry in Inspection(self.path).sound)
         chosen = [manifest for manifest in entries if manifest and (wanted is None or manifest.task in wanted)]
         return export(self.path, chosen, file, complain or _ignore)
@@ -114,20 +114,6 @@ class Cache:
         from haz.cache.transfer import import_  # noqa: PLC0415
 
         return import_(self.path, file, complain or _ignore)
-
-    def _resolved(self, references: Iterable[Reference]) -> set[TaskId]:
-        resolver = Resolver(self._workspace)
-        found: set[TaskId] = set()
-        wrong: list[str] = []
-        for reference in references:
-            tasks = resolver.resolve(reference, self._project)
-            if isinstance(tasks, Unresolved):
-                wrong.append(tasks.message)
-            else:
-                found.update(tasks)
-        if wrong:
-            raise ResolutionError(tuple(wrong))
-        return found
 
 
 def _remove(folder: str) -> None:

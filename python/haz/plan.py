@@ -6,7 +6,7 @@ from haz._record import Record
 from haz._uncollected import uncollected
 from haz.errors import ResolutionError
 from haz.model import TaskId
-from haz.resolution import Resolver, Unresolved
+from haz.resolution import Resolver, resolve_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,25 +104,10 @@ def _asked_for(workspace: Workspace, graph: TaskGraph, request: Request) -> Iter
 def _candidates(workspace: Workspace, graph: TaskGraph, request: Request) -> Collection[TaskId]:
     """Return what the references name, or else what the scope covers; no scope is as `--all`."""
     if request.references:
-        return _resolved(workspace, request)
+        return sorted(resolve_all(Resolver(workspace), request.references, request.bearing))
     if request.scope == "workspace" or request.bearing is None:
         return graph.nodes
     return [task for task in graph.nodes if task.project == request.bearing]
-
-
-def _resolved(workspace: Workspace, request: Request) -> list[TaskId]:
-    resolver = Resolver(workspace)
-    found: set[TaskId] = set()
-    messages: list[str] = []
-    for reference in request.references:
-        tasks = resolver.resolve(reference, request.bearing)
-        if isinstance(tasks, Unresolved):
-            messages.append(tasks.message)
-        else:
-            found.update(tasks)
-    if messages:
-        raise ResolutionError(tuple(dict.fromkeys(messages)))
-    return sorted(found)
 
 
 def _affected(

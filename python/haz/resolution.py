@@ -110,6 +110,21 @@ class Resolver:
         return self._by_tag
 
 
+def resolve_all(resolver: Resolver, references: Iterable[Reference], bearing: str | None) -> set[TaskId]:
+    """Return the tasks that references name. Raises `ResolutionError` with a message for each that names none."""
+    found: set[TaskId] = set()
+    messages: list[str] = []
+    for reference in references:
+        tasks = resolver.resolve(reference, bearing)
+        if isinstance(tasks, Unresolved):
+            messages.append(tasks.message)
+        else:
+            found.update(tasks)
+    if messages:
+        raise ResolutionError(tuple(dict.fromkeys(messages)))
+    return found
+
+
 def resolve_one(resolver: Resolver, reference: Reference, bearing: str | None) -> TaskId:
     """Return the one task that a reference names (AUX-013). Raises `ResolutionError` for none and for several."""
     found = resolver.resolve(reference, bearing)
