@@ -561,9 +561,9 @@ def ask_facts(
     """Ask the disk, and keep the answers for `facts_hold`. None when one of them proves nothing, or not yet.
 
     A question is a kind and a path, relative to `root`, or absolute: `content` (the state of a file, links followed, or of
-    the names in a directory), `itself` (the same of a link), `absent`, `dangling` (a link that leads nowhere), `kept` (a regular file: which one, and its size), `leads`
-    (which file or directory is there), `stands` (which directory is there, and that no link to it is), and `places` (the
-    directories and links in a directory, and which of `names`). Raises `ValueError` for other kinds. `at` is when somebody
+    the names in a directory), `itself` (the same of a link), `absent`, `dangling` (a link that leads nowhere), `kept` (a
+    regular file: which one, and its size), `leads` (which file or directory is there), `stands` (which directory is there,
+    and that no link to it is), and `places` (the directories and links in a directory, and which of `names`). Raises `ValueError` for other kinds. `at` is when somebody
     began to look at the same (nanoseconds since the epoch, by default now): what has changed since, or so shortly before
     that a change could have left no trace, proves nothing.
     """

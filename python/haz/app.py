@@ -191,7 +191,7 @@ def tell_unchanged(
 
     argued = [task for task in options.arguments_for if task in graph.specs] if options.arguments else ()
     locks = _core.FileLocks(_core.Queue(), formats.locks_directory(workspace.root))
-    found = recall.unchanged(graph.nodes, argued, Host.of_this_process(), blobs, locks)
+    found = recall.unchanged(graph.nodes, argued, Host.of_this_process(), blobs, locks, observer.on_warning)
     silent: list[CompletedRecord] = []
     for task, (record, content) in found.items():
         if content is None:

@@ -13,7 +13,7 @@ from haz._uncollected import uncollected
 from haz.aliases import one_path_each
 from haz.cache import formats
 from haz.cache.key import platform
-from haz.cache.produced import Ledger, Produced, is_cleaned, made_by_restore
+from haz.cache.produced import NOT_NOTED, Ledger, Produced, is_cleaned, made_by_restore
 from haz.cache.store import core_row
 from haz.errors import FileSystemError, StoreError
 from haz.model import CompletedRecord, StreamHashes
@@ -62,12 +62,13 @@ class Recall:
         looked_up: Collection[TaskId],
         host: Mapping[str, str],
         open_blobs: Callable[[], _core.Blobs],
-        locks: Locks | None = None,
+        locks: Locks,
+        warn: Callable[[TaskId, str], None],
     ) -> dict[TaskId, tuple[CompletedRecord, Content | None]]:
         """Return the records of those tasks of a run that need no look, with their streams where they wrote anything.
 
-        Those that are to be `looked_up` are none of them, and neither is what comes after them. With `locks`, outputs
-        that are gone are put back where nothing else has changed.
+        Those that are to be `looked_up` are none of them, and neither is what comes after them. Outputs that are
+        gone are put back where nothing else has changed, under `locks`; `warn` hears of trouble with that.
         """
         if not len(self._checkpoint):
             return {}
@@ -77,7 +78,7 @@ class Recall:
         wanted = [self._numbers[task] for task in tasks if task not in looked_up]
         others = [self._numbers[task] for task in looked_up]
         blobs: _core.Blobs | None = None
-        restoring = locks is not None
+        restoring = True
         while True:
             found: dict[TaskId, tuple[CompletedRecord, Content | None]] = {}
             refused: set[int] = set()
@@ -108,9 +109,8 @@ class Recall:
             elif not missing:
                 return found
             else:
-                assert locks is not None
                 blobs = blobs or open_blobs()
-                if one_path_each(self._root) and self._put_back(found, missing, blobs, locks):
+                if one_path_each(self._root) and self._put_back(found, missing, blobs, locks, warn):
                     return found
                 restoring = False
 
@@ -120,6 +120,7 @@ class Recall:
         missing: Sequence[tuple[int, list[int]]],
         blobs: _core.Blobs,
         locks: Locks,
+        warn: Callable[[TaskId, str], None],
     ) -> bool:
         """Restore what is missing of these tasks; whether all of it is there now."""
         nodes, specs, ledger = self._graph.nodes, self._graph.specs, Ledger(self._root)
@@ -137,18 +138,20 @@ class Recall:
             if not all(locks.share(number, lock_name(nodes[number])) for number, _ in missing):
                 return False
             done = self._checkpoint.put_back(blobs, missing)
+            if done:
+                # Before the locks are free: who gets one next must see that files have changed.
+                locks.note()
             for number in notes.keys() & set(done):
                 record = found[nodes[number]][0]
                 paths = record.materialised_outputs
                 files = made_by_restore(notes[number], None, _states(self._root, paths), set(paths))
-                ledger.write(nodes[number], Produced(notes[number].mark, files))
-        except StoreError:
-            return False
+                try:
+                    ledger.write(nodes[number], Produced(notes[number].mark, files))
+                except StoreError as error:
+                    warn(nodes[number], NOT_NOTED.format(error))
         finally:
             for number, _ in missing:
                 locks.release(number)
-        if done:
-            locks.note()
         return len(done) == len(missing)
 
     def _streams(self, blobs: _core.Blobs, streams: tuple[bytes, int, bytes, int]) -> Content | None:

@@ -15,6 +15,7 @@ from haz._record import Record
 from haz.cache.key import Section, key_of, sections
 from haz.cache.manifest import Blob, DirectoryRow, Manifest, explain_parts
 from haz.cache.produced import (
+    NOT_NOTED,
     NOTHING,
     Produced,
     emptied_directories,
@@ -307,7 +308,7 @@ def _note(ctx: RunContext, task: TaskId, produced: Produced) -> None:
     try:
         ctx.ledger.write(task, produced)
     except StoreError as error:
-        ctx.observer.on_warning(task, f"what it has made was not noted, so it will not be removed: {error}")
+        ctx.observer.on_warning(task, NOT_NOTED.format(error))
 
 
 def action_argv(ctx: RunContext, spec: TaskSpec) -> list[str]:

@@ -15,6 +15,7 @@ from haz import _core
 from haz.aliases import one_path_each
 from haz.app import RunOptions, open_workspace, recall_of
 from haz.cache import formats
+from haz.errors import StoreError
 from haz.run_task import Host, cache_lookup_phase
 from tests.e2e.test_unchanged import Twin
 from tests.eager import eager, settle
@@ -348,10 +349,28 @@ def test_nothing_is_put_back_while_somebody_else_runs_the_task(twins: tuple[Twin
         directory = formats.blobs_directory(f"{quick.root}/.haz/cache", "blake3")
         return _core.Blobs(queue, str(quick.root), directory, "blake3", tree)
 
-    found = recall.unchanged(loaded.graph.nodes, (), Host.of_this_process(), blobs, locks)  # type: ignore[arg-type]
+    found = recall.unchanged(loaded.graph.nodes, (), Host.of_this_process(), blobs, locks, pytest.fail)  # type: ignore[arg-type]
     assert {"lib:gen", "lib:use"}.isdisjoint(map(str, found))
     assert not (quick.root / "lib/dist").exists()
     assert locks.released
+
+
+def test_what_cannot_be_noted_of_it_is_told(twins: tuple[Twin, Twin], monkeypatch: pytest.MonkeyPatch) -> None:
+    """O9: a later hit would leave a stale file."""
+    quick, _ = twins
+    _remove("lib/many")(quick)
+    told: list[str] = []
+
+    def refuse(*_: object) -> None:
+        raise StoreError("no room")
+
+    monkeypatch.setattr("haz.cache.produced.Ledger.write", refuse)
+    monkeypatch.setattr(
+        "tests.e2e.test_unchanged.Diary.on_warning", lambda _, task, text: told.append(f"{task}: {text}")
+    )
+    assert quick.run()[0]["lib:all"].startswith("succeeded cache_hit")
+    assert told == ["lib:all: what it has made was not noted, so it will not be removed: no room"]
+    assert (quick.root / "lib/many/x/f").read_text() == "x\n"
 
 
 def test_paths_tell_files_apart_unless_something_is_mounted_below_or_names_are_folded(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Produced(Record):
 
 
 NOTHING = Produced("", ())
+NOT_NOTED = "what it has made was not noted, so it will not be removed: {}"
 
 
 class Ledger:

@@ -111,7 +111,8 @@ pub struct Fact(Vec<u8>);
 impl Fact {
     /// Ask. `None` when the answer proves nothing for later: it is too fresh, or there is none.
     ///
-    /// At `now`, or later, somebody has looked at the same: what may have changed since is too fresh. `path` is relative to the root, without leading `/`, or absolute; `names` are those that `Places` looks for.
+    /// At `now`, or later, somebody has looked at the same: what may have changed since is too fresh. `path` is relative to
+    /// the root, without leading `/`, or absolute; `names` are those that `Places` looks for.
     pub fn ask(root: &Root, kind: Kind, path: &[u8], names: &[&[u8]], now: i128) -> Option<Self> {
         let mut text = path.to_vec();
         text.push(0);

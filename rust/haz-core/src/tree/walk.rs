@@ -97,8 +97,7 @@ pub struct Resolution {
     /// The specs, in no order and perhaps more than once, whose files other paths may lead to: a link was met on
     /// the way. Told, as the next, only when that was asked for.
     pub linked: Vec<u32>,
-    /// What else the walk looked at: while all of it and every found file stay as they are,
-    /// the same walk finds the same.
+    /// What else the walk looked at: while all of it and every found file stay as they are, the same walk finds the same.
     pub looks: Vec<Look>,
 }
 
