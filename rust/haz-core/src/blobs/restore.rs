@@ -90,22 +90,19 @@ impl Drop for NewDirectories<'_> {
 /// The name that a new file has, and the one that it shall get.
 type Temporary<'a> = (CString, &'a [u8]);
 
-/// The new files of one directory, removed again unless they get their names. Of few directories each is held open.
+/// The new files of one directory, removed again unless they get their names.
 struct Batch<'a> {
     root: &'a Path,
     parent: &'a [u8],
-    directory: Option<Directory>,
     staged: Vec<Temporary<'a>>,
 }
 
 impl Batch<'_> {
     fn rename(mut self) -> Result<(), String> {
         let path = |name: &[u8]| on_disk(self.root, &[self.parent, b"/", name].concat());
-        let parent = match self.directory.take() {
-            Some(held) => held,
-            None => Directory::open(self.root, self.parent)
-                .map_err(|error| FsError::new("open directory", on_disk(self.root, self.parent), error))?,
-        };
+        // Opened again: one that was moved away meanwhile is not where the files belong.
+        let parent = Directory::open(self.root, self.parent)
+            .map_err(|error| FsError::new("open directory", on_disk(self.root, self.parent), error))?;
         while let Some((temporary, name)) = self.staged.last() {
             parent.rename(temporary, name).map_err(|error| FsError::new("rename a new file to", path(name), error))?;
             self.staged.pop();
@@ -188,7 +185,7 @@ impl Blobs {
         let directories = stale.iter().filter(|row| row.is_directory()).map(|row| row.path());
         let mut made = self.make_directories(groups.iter().map(|(parent, _)| *parent).chain(directories))?;
         step("restore-made");
-        let fill = |(parent, rows): &(&'a [u8], Vec<&'a Row>)| self.stage_group(parent, rows, groups.len() <= FEW);
+        let fill = |(parent, rows): &(&'a [u8], Vec<&'a Row>)| self.stage_group(parent, rows);
         let staged: Result<Vec<Batch<'_>>, String> = each(&groups, fill).into_iter().collect();
         step("restore-staged");
         for batch in staged? {
@@ -401,11 +398,11 @@ impl Blobs {
 
     /// Stage what belongs into one directory, which is held open meanwhile: whatever becomes of its name, nothing is
     /// written elsewhere.
-    fn stage_group<'a>(&'a self, parent: &'a [u8], rows: &[&'a Row], hold: bool) -> Result<Batch<'a>, String> {
+    fn stage_group<'a>(&'a self, parent: &'a [u8], rows: &[&'a Row]) -> Result<Batch<'a>, String> {
         let directory = Directory::open(&self.root, parent)
             .map_err(|error| FsError::new("open directory", self.on_disk(parent), error))?;
         let answers = each(rows, |row| self.stage_row(&directory, row));
-        let mut batch = Batch { root: &self.root, parent, directory: hold.then_some(directory), staged: Vec::new() };
+        let mut batch = Batch { root: &self.root, parent, staged: Vec::new() };
         let mut outcome = Ok(());
         for (staged, answer) in answers {
             batch.staged.extend(staged);
