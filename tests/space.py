@@ -112,8 +112,8 @@ class Space:
     def run(self, *arguments: str, cwd: str = ".", env: dict[str, str] | None = None) -> Result:
         return self.haz("run", *arguments, cwd=cwd, env=env)
 
-    def start(self, *arguments: str, env: dict[str, str] | None = None) -> Running:
-        """Start `haz` and go on."""
+    def start(self, *arguments: str, env: dict[str, str] | None = None, merged: bool = False) -> Running:
+        """Start `haz` and go on. With `merged` both its streams are one, as on a terminal."""
         command, report = self._prepare(arguments)
         process = subprocess.Popen(
             command,
@@ -121,7 +121,7 @@ class Space:
             env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
         )
         return Running(process, report)
 

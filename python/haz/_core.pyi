@@ -26,6 +26,7 @@ __all__ = [
     "Processes",
     "Queue",
     "Tree",
+    "Watch",
     "ask_facts",
     "check_pattern",
     "compress",
@@ -309,6 +310,34 @@ class FileLocks:
 
     def changed(self) -> bool:
         """Whether another process has called `note` since the last question, or since this was made."""
+
+# --- changes to files ------------------------------------------------------------------------------------------------
+
+@final
+class Watch:
+    """Hears of changes to files below `root` from its construction to `close()` or deletion, on a thread of its own.
+
+    What matters: files that match a spec of `patterns`, also those to which links lead; `files`, workspace paths that
+    may lie in `.haz` too, where one with a `/` at the end stands for whatever is right in that directory; and files with
+    one of `names` wherever a pattern leads. A change may be told that is none; none is left out silently.
+    Raises `haz.errors.FileSystemError` when the system refuses, as when the user may not listen to so many directories.
+    """
+
+    def __new__(cls, root: str, patterns: PatternSet, files: Sequence[str], names: Sequence[str]) -> Watch: ...
+    def tell(self, queue: Queue, token: int) -> None:
+        """Push `("changed", token, None)` once, with the next change; at once when there is one that was not taken.
+
+        Replaces what was asked for before.
+        """
+
+    def take(self) -> tuple[list[str], list[str]]:
+        """Take what has changed since the last time, sorted, and why some things may go unheard from now on.
+
+        Workspace paths; one that ends in `/` stands for everything below it, `/` for everything.
+        """
+
+    def close(self) -> None:
+        """Hear nothing any more. Idempotent."""
 
 # --- processes -------------------------------------------------------------------------------------------------------
 

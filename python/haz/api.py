@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Literal, Protocol
 
+    from haz._core import Queue
     from haz.affected import OnUnknown, Selection
     from haz.app import Loaded, RunReport
     from haz.caches import Cache
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from haz.graph import TaskGraph
     from haz.history.log import RunLog
     from haz.model import ProjectSpec, Reference, Settings, TaskSpec
+    from haz.ports import Standby
     from haz.shard import Partition
     from haz.verify import Deviation
+    from haz.watching import Watching
     from haz.why import Explanation
 
     Scope = Literal["none", "all", "workspace"]
@@ -274,13 +277,34 @@ class Workspace:
         return app.execute(self.loaded, planned.tasks, options, observers, complain or _ignore, cancelled=cancelled)
 
     def run_as_program(
-        self, planned: Plan, options: RunOptions, observers: Sequence[RunObserver], complain: Callable[[str], None]
+        self,
+        planned: Plan,
+        options: RunOptions,
+        observers: Sequence[RunObserver],
+        complain: Callable[[str], None],
+        standby: Callable[[Queue], Standby] | None = None,
     ) -> RunReport:
         """Run as the command does, for a program that does nothing else.
 
-        Its signals end the run, and every process that descends from it ends with the run.
+        Its signals end the run, and every process that descends from it ends with the run. What `standby` makes of the
+        events of the run is asked whether to end one that would go on because a persistent task is asked for.
         """
-        return app.execute(self.loaded, planned.tasks, options, observers, complain)
+        return app.execute(self.loaded, planned.tasks, options, observers, complain, standby=standby)
+
+    def watch(
+        self, tasks: Plan | Iterable[str | TaskId | Reference], *, instead_of: Watching | None = None
+    ) -> Watching:
+        """Listen, until it is closed, to the files that decide what the tasks come to.
+
+        Those are their inputs, lock files and tools, the files of projects and of the workspace, and ignore files where
+        they matter. What happens from now on is heard; after a change, open the workspace anew. `instead_of` is given
+        back when it listens to the same already. Raises `FileSystemError` when the system refuses.
+        """
+        from haz.watching import Watching, watched  # noqa: PLC0415 - few runs are watched
+
+        planned = tasks if isinstance(tasks, Plan) else self.plan(tasks)
+        what = watched(self.loaded.workspace, self.graph, planned.tasks)
+        return instead_of if instead_of is not None and instead_of.what == what else Watching(what)
 
     def forecast(
         self,

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from haz.forecast import Prediction
     from haz.graph import TaskGraph
     from haz.model import CompletedRecord, OutputMode, TaskId, TaskSpec, Workspace
-    from haz.ports import Processes
+    from haz.ports import Processes, Standby
     from haz.run_task import CachePolicy, TaskLookup
     from haz.why import Explanation
 
@@ -76,12 +76,16 @@ class RunOptions(Record):
 
 
 class RunReport(Record):
-    """What a run came to: its outcome, wall time in seconds, the processes it started, and the signal that ended it."""
+    """What a run came to: its outcome, wall time in seconds, the processes it started, and the signal that ended it.
+
+    `superseded`: a change of files ended it, because it would have gone on.
+    """
 
     outcome: RunGraphOutcome
     duration: float
     spawned: int
     signalled: int | None
+    superseded: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -142,11 +146,13 @@ def execute(
     complain: Callable[[str], None],
     *,
     cancelled: Callable[[], bool] | None = None,
+    standby: Callable[[_core.Queue], Standby] | None = None,
 ) -> RunReport:
     """Run the given tasks, which must be closed over hard predecessors. Takes the process's signals while it lasts.
 
     With `cancelled` the run is a guest in somebody else's process: it ends when that says so or Ctrl-C raises
-    `KeyboardInterrupt`, and touches neither signals nor children that it did not start.
+    `KeyboardInterrupt`, and touches neither signals nor children that it did not start. What `standby` makes of the
+    run's events is asked whether to end a run that is for a persistent task, and so would go on.
     """
     started = time.monotonic()
     graph = overridden(loaded.graph.restrict(tasks), options)
@@ -158,12 +164,12 @@ def execute(
     recall = recall_of(loaded, loaded.identity, options)
     unchanged = {} if recall is None else tell_unchanged(loaded.workspace, recall, graph, options, observer)
     if len(unchanged) == len(graph.nodes):
-        outcome, spawned, signalled, interrupted = RunGraphOutcome(dict(unchanged), {}), 0, None, False
+        report, interrupted = RunReport(RunGraphOutcome(dict(unchanged), {}), 0.0, 0, None), False
     else:
-        outcome, spawned, signalled, interrupted = run_changed(
-            loaded, graph, unchanged, options, observer, recall, facts, cancelled
+        report, interrupted = run_changed(
+            loaded, graph, unchanged, options, observer, recall, facts, cancelled, standby
         )
-    report = RunReport(outcome, time.monotonic() - started, spawned, signalled)
+    report = report.replace(duration=time.monotonic() - started)
     observer.on_run_finished(report.outcome, report.duration, report.signalled)
     if interrupted:
         raise KeyboardInterrupt
@@ -217,10 +223,11 @@ def run_changed(
     recall: Recall | None,
     facts: bytes | None,
     cancelled: Callable[[], bool] | None,
-) -> tuple[RunGraphOutcome, int, int | None, bool]:
+    standby: Callable[[_core.Queue], Standby] | None,
+) -> tuple[RunReport, bool]:
     """Look up or run the tasks of a run that may have changed.
 
-    Returns its outcome, the count of processes, the signal that ended it, and whether Ctrl-C ended it as a guest.
+    Returns what it came to, its duration left open, and whether Ctrl-C ended it as a guest.
 
     `facts` prove the configuration, if it was read from its files; else `recall` is its checkpoint, if it may have one.
     """
@@ -265,7 +272,15 @@ def run_changed(
             raise KeyboardInterrupt
         os._exit(code)
 
-    loop = Loop(ctx, schedule, events, grace=settings.cancel_grace, leave=leave, suspend=_core.suspend)
+    loop = Loop(
+        ctx,
+        schedule,
+        events,
+        grace=settings.cancel_grace,
+        leave=leave,
+        suspend=_core.suspend,
+        standby=None if standby is None else standby(queue),
+    )
     if not guest:
         _core.deliver_signals(queue)
     try:
@@ -275,13 +290,16 @@ def run_changed(
         processes.kill_descendants(KILL)
         if not guest:
             _core.deliver_signals(None)
+    if not guest and loop.signalled is None:
+        # One that came when the loop had nothing left to wait for.
+        loop.signalled = next((token for kind, token, _ in queue.wait(0) if kind == "signal"), None)
     keep_out_of_git(workspace)
     if processes.spawned:
         collect(workspace, ctx.store.added, observer)
     outcome = schedule.outcome()
     if options.policy != "off":
         ctx.files.save_stat_cache()
-    if options.policy == "read-write" and loop.signalled is None:
+    if options.policy == "read-write" and loop.signalled is None and not loop.superseded:
         if facts is not None:
             identity = snapshot.save(loaded.root, __version__, facts, workspace, loaded.graph)
             _core.step("snapshot-kept")
@@ -290,7 +308,7 @@ def run_changed(
             recall.record(ctx, outcome)
             _core.step("checkpoint-kept")
     interrupted = isinstance(events, InterruptibleEvents) and events.interrupted
-    return outcome, processes.spawned, loop.signalled, interrupted
+    return RunReport(outcome, 0.0, processes.spawned, loop.signalled, loop.superseded), interrupted
 
 
 def run_context(

@@ -41,12 +41,14 @@ _LINK = (b"", False)
 class Prediction(Record):
     """What a task would come to: `hit`, `miss` (it would run), `unknown` until others have run, or `error`.
 
-    `reason` is empty for a hit. A task of kind `error` has an input that cannot be read, so that it has no key.
+    `reason` is empty for a hit. A task of kind `error` has an input that cannot be read, so that it has no `key`; nor
+    has one of which nothing is known yet.
     """
 
     task: TaskId
     kind: Literal["hit", "miss", "unknown", "error"]
     reason: str = ""
+    key: bytes | None = None
 
 
 def forecast(
@@ -104,18 +106,22 @@ class _Oracle:
 
     def _predict(self, task: TaskId) -> Prediction:
         ctx, spec = self._ctx, self._ctx.specs[task]
-        if not ctx.reads_cache(spec):
-            persistent, never = "it goes on until the run ends", "`cache: false`"
-            return Prediction(
-                task, "miss", persistent if spec.persistent else never if not spec.cache else "the cache is not asked"
-            )
+        waits = self._awaited(task)
+        if ctx.reads_cache(spec):
+            return self._look_up(task) if waits is None else Prediction(task, "unknown", waits)
+        persistent, never = "it goes on until the run ends", "`cache: false`"
+        reason = persistent if spec.persistent else never if not spec.cache else "the cache is not asked"
+        return Prediction(task, "miss", reason, self._look_up(task).key if waits is None else None)
+
+    def _awaited(self, task: TaskId) -> str | None:
+        """Say what has to run before the key of the task can be told, if anything has."""
         for predecessor in self._graph.hard_predecessors[task]:
             if predecessor not in self._streams:
-                return Prediction(task, "unknown", f"its key holds what {predecessor} prints, which has to run first")
+                return f"its key holds what {predecessor} prints, which has to run first"
         for writer in sorted(self._before(task) | set(self._graph.producer_predecessors[task])):
             if writer != task and writer not in self._streams and self._may_feed(writer, task):
-                return Prediction(task, "unknown", f"it reads what {writer} writes, which has to run first")
-        return self._look_up(task)
+                return f"it reads what {writer} writes, which has to run first"
+        return None
 
     def _may_feed(self, writer: TaskId, reader: TaskId) -> bool:
         from haz.query.intersect import Automaton, TooIntricateError  # noqa: PLC0415 - only behind a weak dependency
@@ -150,14 +156,14 @@ class _Oracle:
             manifest = lookup.found.manifest
             self._streams[task] = manifest.streams
             self._restored(task, manifest)
-            return Prediction(task, "hit")
+            return Prediction(task, "hit", key=lookup.key)
         before = self._newest(task)
         if before is None or before.key == lookup.key:
-            return Prediction(task, "miss", lookup.found.label)
+            return Prediction(task, "miss", lookup.found.label, lookup.key)
         assert lookup.key is not None
         differences = explain(before.parts, explain_parts(lookup.sections, ctx.algorithm))
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-        return Prediction(task, "miss", f"{differences[0]}{more}" if differences else lookup.found.label)
+        return Prediction(task, "miss", f"{differences[0]}{more}" if differences else lookup.found.label, lookup.key)
 
     def _unsure(self, task: TaskId, path: str) -> Prediction:
         return Prediction(

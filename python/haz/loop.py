@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from haz.lingering import Lingering
     from haz.model import RunOutcome, TaskId, TaskRun
     from haz.outcome import Action
-    from haz.ports import Events
+    from haz.ports import Events, Standby
     from haz.run_task import Phase, RunContext, TaskLookup
     from haz.schedule import Schedule
     from haz.services import Services
@@ -70,10 +70,10 @@ class Flight:
 
 
 class Loop:
-    """One run. `signalled` is the first termination signal that arrived, or None.
+    """One run. `signalled` is the first termination signal that arrived, or None. `superseded`: a change ended it.
 
     `clock` is monotonic, in seconds. `leave` ends the process at once (third Ctrl-C); `suspend` stops it (Ctrl-Z) and
-    returns when it is continued.
+    returns when it is continued. `standby` is armed when only tasks are left that would go on for ever.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class Loop:
         leave: Callable[[int], None] = os._exit,
         suspend: Callable[[], None] = lambda: None,
         random: Random | _LazyRandom | None = None,
+        standby: Standby | None = None,
     ) -> None:
         self._ctx = ctx
         self._schedule = schedule
@@ -97,9 +98,13 @@ class Loop:
         self._leave = leave
         self._suspend = suspend
         self._random = random or _LazyRandom()
+        self._standby = standby
+        self._armed = False
         self._backoffs: list[tuple[float, TaskId]] = []
         self.signalled: int | None = None
+        self.superseded = False
         self._signals = 0
+        self._cancelled = False
         self._actions: deque[Action] = deque()
         self._token = 0
         self._flights: dict[int, Flight] = {}
@@ -137,6 +142,9 @@ class Loop:
                 self._dispatch(kind, token, payload)
             if due is not None:
                 self._tick()
+            if self._standby is not None and not self._armed and self._schedule.goes_on:
+                self._armed = True
+                self._standby.arm()
         left = dismiss(self._ctx.processes, self._events, self._next_token(), self._clock, self._grace, self._hear)
         if left:
             self._ctx.observer.on_warning(
@@ -409,6 +417,8 @@ class Loop:
     def _dispatch(self, kind: str, token: int, payload: Any) -> None:
         if kind in ("signal", "suspend"):
             self._hear(kind, token)
+        elif kind == "changed":
+            self._changed()
         elif kind == "inputs" and token in self._asked:
             self._fingerprinted(token, payload)
         elif kind == "waiting":
@@ -454,13 +464,29 @@ class Loop:
                 if flight.child is not None:
                     self._command(token, flight.child.kill(self._clock()))
         if self._signals == 1:
-            waiting = sorted(self._awaiting)
-            self._awaiting.clear()
-            self._perform(self._schedule.cancel())
-            for task in waiting:
-                # The answer would be discarded anyway; a large input must not hold up the end of the run.
-                self._perform(self._schedule.looked_up(task, hit=False))
+            self._cancel()
         return self._signals >= 2 or signum == QUIT
+
+    def _changed(self) -> None:
+        """End a run that would go on, if what it rests on is another one now."""
+        assert self._standby is not None
+        if self.signalled is None and not self.superseded:
+            if self._standby.outdated():
+                self.superseded = True
+                self._cancel()
+            else:
+                self._standby.arm()
+
+    def _cancel(self) -> None:
+        if self._cancelled:
+            return
+        self._cancelled = True
+        waiting = sorted(self._awaiting)
+        self._awaiting.clear()
+        self._perform(self._schedule.cancel())
+        for task in waiting:
+            # The answer would be discarded anyway; a large input must not hold up the end of the run.
+            self._perform(self._schedule.looked_up(task, hit=False))
 
     def _stop(self) -> None:
         """Ctrl-Z: the tasks stop as they would in a shell, then haz does; they go on when it goes on."""
@@ -546,7 +572,7 @@ class Loop:
             record.state == "failed"
             and number < limit
             and not child.cancelled
-            and self.signalled is None
+            and not self._cancelled
             and eligible(retries, record, timed_out=timed_out)
         )
         run = close(

@@ -79,6 +79,16 @@ class Store(Protocol):
     def publish(self, manifest: Manifest) -> str | None: ...
 
 
+class Standby(Protocol):
+    """Says when a run that would go on for ever has to begin anew."""
+
+    def arm(self) -> None:
+        """Push an event of the kind `changed` once when that may be; now, if it may be already."""
+
+    def outdated(self) -> bool:
+        """Whether it is so."""
+
+
 class Changes(Protocol):
     """What has changed in a workspace, with contents on both sides by workspace path; see `haz.vcs.Changeset`."""
 
@@ -88,4 +98,4 @@ class Changes(Protocol):
     def after(self, path: str) -> bytes | None: ...
 
 
-__all__ = ["Changes", "Event", "Events", "Files", "Inputs", "Locks", "Processes", "Store"]
+__all__ = ["Changes", "Event", "Events", "Files", "Inputs", "Locks", "Processes", "Standby", "Store"]

@@ -380,11 +380,24 @@ class Schedule:
             raise RuntimeError("tasks are left that can never start: the graph has a cycle")
         return actions
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether only persistent tasks are left, and one of them is what the run is for: nothing will end it."""
+        return (
+            self._open > 0
+            and self._open == len(self._serving)
+            and not (self._cancelled or self._stopped)
+            and not self._serve_others()
+        )
+
+    def _serve_others(self) -> bool:
+        return all(self._hard[i] or self._soft[i] for i in self._serving)
+
     def _dismiss(self, actions: list[Action]) -> None:
         """Only persistent tasks are left: stop the next one, unless one of them is what the run is for."""
         if self._cancelled or self._stopping is not None:
             return
-        if self._stopped or all(self._hard[i] or self._soft[i] for i in self._serving):
+        if self._stopped or self._serve_others():
             self._stopping = self._serving[-1]
             actions.append(Stop(self._tasks[self._stopping]))
 

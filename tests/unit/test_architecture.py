@@ -18,7 +18,7 @@ LAYERS = [
     "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
     "history.log history.records lockfiles plan query references resolution runtime_graph schedule shard supervise",
     "cache.collect cache.limits cache.produced cache.store cache.transfer certain discovery disk examined history.files ignored importers outline proven slices snapshot vcs workspace",
-    "affected aliases checks dismissal embedding foreign lingering loop neighbours normal_form observers recall run_task services tool_memo tools undeclared",
+    "affected aliases checks dismissal embedding foreign lingering loop neighbours normal_form observers recall run_task services tool_memo tools undeclared watching",
     "api app cache.text caches expected forecast graph_text history.text init reasons render report verify why",
     "cli __main__",
 ]
@@ -75,8 +75,8 @@ def test_a_module_imports_only_from_its_own_or_a_lower_layer(name: str, path: Pa
 
 # What the command line may need beside `haz.api`: values, texts, and what is heard of a run.
 SPEECH = (
-    "_core _record cache.text config._shared config._values config.schema diagnostics env errors graph_text "
-    "history.text names observers plan query references render report streams why"
+    "_core _record cache.text config._shared config._values config.schema diagnostics env errors events graph_text "
+    "history.text model names observers plan query references render report streams why"
 )
 # `init` makes a workspace where there is none; words are completed, and guessed after a mistake, without loading one.
 WITHOUT_A_WORKSPACE = {
@@ -84,7 +84,7 @@ WITHOUT_A_WORKSPACE = {
     "cli": {"cache.formats"},
     "cli.complete": {"outline", "history.files", "workspace"},
     "cli.values": {"outline"},
-    "cli.run": {"reasons"},
+    "cli.once": {"reasons"},
     "cli.verify": {"verify"},
 }
 

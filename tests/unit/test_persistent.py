@@ -184,3 +184,17 @@ def test_every_run_ends_with_one_record_for_each_task(data):
     assert run.schedule.done
     assert set(run.announced) == set(ids(*names))
     assert not any(isinstance(result, RunCancelled) for task, result in run.announced.items() if task in run.stopped)
+
+
+def test_a_run_goes_on_only_for_a_server_that_is_asked_for():
+    asked_for = Driver(graph(server("web"), "build", hard={"web": "build"})).start()
+    assert not asked_for.schedule.goes_on
+    asked_for.miss("build").ok("build").miss("web")
+    assert asked_for.schedule.goes_on
+    asked_for.take(asked_for.schedule.cancel())
+    assert not asked_for.schedule.goes_on
+
+    needed = Driver(graph(server("db"), "test", hard={"test": "db"})).start().miss("db").ready("db")
+    assert not needed.schedule.goes_on
+    needed.miss("test").ok("test")
+    assert not needed.schedule.goes_on

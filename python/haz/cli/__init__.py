@@ -11,7 +11,18 @@ if TYPE_CHECKING:
 
 # Of `haz run`: nothing is asked of a checkpoint, or much less.
 _NO_CHECKPOINT = frozenset(
-    ("--no-cache", "--force", "--no-stat-cache", "--dry-run", "--git-changed", "--git-staged", "--help", "-h")
+    (
+        "--no-cache",
+        "--force",
+        "--no-stat-cache",
+        "--dry-run",
+        "--git-changed",
+        "--git-staged",
+        "--help",
+        "-h",
+        # Its answers would be those of the first moment, however late they are taken.
+        "--watch",
+    )
 )
 
 

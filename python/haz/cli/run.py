@@ -4,20 +4,15 @@ See also: haz list, what there is to run; haz why, why a task would run; haz run
 """
 
 import os
-import sys
 
-from haz import __version__, _core, env
+from haz import _core, env
 from haz.api import RunOptions, load
 from haz.cli import changes, values
 from haz.cli.declare import Annotated, Argument, Option, Words
 from haz.cli.dry_run import plan_text, plan_value
+from haz.cli.once import Asked, run_once
 from haz.cli.report import finish
 from haz.errors import UsageError
-from haz.observers.history import HistoryObserver
-from haz.observers.ledger import Ledger
-from haz.observers.modes import output_observer
-from haz.observers.presenter import Presenter
-from haz.observers.verbosity import CommandTeller, QuietPresenter
 from haz.streams import Writer
 
 
@@ -110,6 +105,9 @@ def command(
     color: Annotated[
         str, Option("--color", metavar="WHEN", choices=values.COLOURS, help="auto, always or never.")
     ] = "auto",
+    watch: Annotated[
+        bool, Option("--watch", help="When that is done, wait for changes, and run what they affect; until Ctrl-C.")
+    ] = False,
     arguments: Annotated[tuple[str, ...], Words(help="Given to the tasks that are named; part of their keys.")] = (),
 ) -> int:
     wanted = changes.changed(
@@ -141,25 +139,43 @@ def command(
     if quiet and verbose:
         raise UsageError("--quiet and --verbose are mutually exclusive")
 
+    asked = Asked(
+        choice,
+        RunOptions(
+            output_mode=chosen_mode,
+            jobs=cap,
+            policy=policy,
+            fail_fast=fail_fast,
+            arguments=arguments,
+            timeout=limit,
+            retries=extra,
+            order=chosen_order,
+            stat_cache=not no_stat_cache,
+        ),
+        # One decision for the lines of a run: they go to both streams.
+        colour=env.colour(chosen_colour, 1) and env.colour(chosen_colour, 2),
+        explain=explain,
+        quiet=quiet,
+        verbose=verbose,
+        report=report,
+        wants_json=wants_json,
+    )
+    if watch:
+        from haz.cli.watch import keep_running  # noqa: PLC0415 - only when asked for
+
+        if dry_run or wants_json:
+            raise UsageError(f"--watch and {'--dry-run' if dry_run else '--format json'} are mutually exclusive")
+        if policy in ("write", "off"):
+            raise UsageError("--watch runs what has changed, which the cache tells: it needs a cache that is read")
+        return keep_running(asked)
+
     space = load(os.getcwd())
     chosen = changes.chosen(space, choice)
     planned = chosen.plan
-    mode = chosen_mode or space.settings.output_mode
-    options = RunOptions(
-        output_mode=mode,
-        jobs=cap,
-        policy=policy,
-        fail_fast=fail_fast,
-        arguments=arguments,
-        arguments_for=planned.seeds if arguments else (),
-        timeout=limit,
-        retries=extra,
-        order=chosen_order,
-        stat_cache=not no_stat_cache,
-    )
     out, err = Writer(1), Writer(2)
     err.text(chosen.note or "")
     if dry_run:
+        options = asked.options_for(planned, space)
         predictions = space.forecast(planned, options=options) if explain else None
         if wants_json:
             out(_core.json_dumps(plan_value(planned, predictions)) + b"\n")
@@ -168,47 +184,5 @@ def command(
         return finish(out)
     if not planned.tasks and not wants_json:
         return 0
-
-    # One decision for the lines of a run: they go to both streams.
-    colour = env.colour(chosen_colour, 1) and env.colour(chosen_colour, 2)
-    presenter = (QuietPresenter if quiet else Presenter)(colour=colour)
-
-    reasons = None
-    if explain:
-        from haz.reasons import Reasons  # noqa: PLC0415 - only when asked for
-
-        reasons = Reasons(
-            space.cache.path,
-            space.settings.hash,
-            lambda task, reason: err.text(presenter.miss(task, reason)),
-        )
-        options = options.replace(missed=reasons.missed)
-
-    def complain(line: str) -> None:
-        err.text(line + "\n")
-
-    observers = [
-        output_observer(mode, presenter, err if wants_json else out, err),
-        HistoryObserver(space.root, __version__, sys.argv[1:], complain),
-    ]
-    if verbose:
-        told = dict.fromkeys(options.arguments_for, arguments)
-        observers.append(CommandTeller(presenter, space.tasks, told, err.text))
-    ledger = Ledger()
-    if report is not None or wants_json:
-        observers.append(ledger)
-    done = space.run_as_program(planned, options, observers, complain)
-    err.text(presenter.epilogue(done.outcome.counts(), done.duration))
-    if reasons is not None:
-        err.text(reasons.epilogue())
-    err.text(presenter.flaky(done.outcome.outcomes.values()))
-    err.text(presenter.violations(done.outcome.invariant_violations))
-    err.text(presenter.advice(done.outcome.task_errors, space.tasks))
-    if report is not None or wants_json:
-        from haz.report import report_value, write_report  # noqa: PLC0415 - only when asked for
-
-        if wants_json:
-            out(_core.json_dumps(report_value(done, ledger)) + b"\n")
-        if report is not None:
-            write_report(report, done, ledger)
+    done = run_once(asked, space, planned, out, err)
     return done.exit_code or finish(out)

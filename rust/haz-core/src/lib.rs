@@ -20,4 +20,5 @@ pub mod queue;
 pub mod signals;
 pub mod steps;
 pub mod tree;
+pub mod watch;
 pub mod yaml;

@@ -10,7 +10,7 @@ pub type Payload = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<Bound<'py, P
 
 /// One event on its way to Python: `(kind, token, payload)`.
 pub struct Event {
-    /// What happened: `inputs`, `output`, `exit`, `stored`, `restored`, `signal`, `suspend`, `gone`.
+    /// What happened: `inputs`, `output`, `exit`, `stored`, `restored`, `signal`, `suspend`, `gone`, `changed`.
     pub kind: &'static str,
     /// The number that the caller gave to the work.
     pub token: u64,

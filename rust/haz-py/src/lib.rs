@@ -12,6 +12,7 @@ mod json;
 mod locks;
 mod process;
 mod signals;
+mod watch;
 mod yaml;
 
 use pyo3::prelude::*;
@@ -29,6 +30,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     locks::register(module)?;
     process::register(module)?;
     signals::register(module)?;
+    watch::register(module)?;
     yaml::register(module)?;
     Ok(())
 }
