@@ -1,7 +1,7 @@
 //! macOS, by the crate `notify`: FSEvents tell of a whole tree at once.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher};
@@ -25,6 +25,7 @@ impl Drop for Closer {
 
 /// What hears.
 pub struct Ears {
+    root: PathBuf,
     told: Receiver<Told>,
     _watcher: RecommendedWatcher,
 }
@@ -39,7 +40,7 @@ impl Ears {
         };
         let mut watcher = RecommendedWatcher::new(handler, Config::default()).map_err(io::Error::other)?;
         watcher.watch(root, RecursiveMode::Recursive).map_err(io::Error::other)?;
-        Ok((Self { told, _watcher: watcher }, Closer { sender }))
+        Ok((Self { root: root.to_path_buf(), told, _watcher: watcher }, Closer { sender }))
     }
 
     /// Everything is listened to already.
@@ -62,8 +63,10 @@ impl Ears {
         if event.need_rescan() {
             return Some(vec![Heard::Lost]);
         }
-        let entry =
-            |path: &std::path::PathBuf| Some(Heard::Entry(path.parent()?.to_owned(), path.file_name()?.to_owned()));
-        Some(event.paths.iter().filter_map(entry).collect())
+        let heard = |path: &PathBuf| match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) if *path != self.root => Heard::Entry(parent.to_owned(), name.to_owned()),
+            _ => Heard::Gone(self.root.clone()),
+        };
+        Some(event.paths.iter().map(heard).collect())
     }
 }
