@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from haz.forecast import Prediction
     from haz.graph import TaskGraph
     from haz.history.log import RunLog
-    from haz.model import ProjectSpec, Reference, Settings, TaskSpec
+    from haz.model import CompletedRecord, ProjectSpec, Reference, Settings, TaskSpec
     from haz.ports import Standby
     from haz.shard import Partition
     from haz.verify import Deviation
@@ -311,10 +311,15 @@ class Workspace:
         tasks: Plan | Iterable[str | TaskId | Reference],
         *,
         options: RunOptions = RunOptions(),  # noqa: B008
+        ended: Mapping[TaskId, CompletedRecord] | None = None,
     ) -> dict[TaskId, Prediction]:
-        """Predict what a run would find in the cache. Runs nothing but the version queries of `tools`."""
+        """Predict what a run would find in the cache. Runs nothing but the version queries of `tools`.
+
+        `ended` are records of a run before: a task with the key that it had there is taken to come to the same, so that
+        more can be told of those that depend on it.
+        """
         planned = tasks if isinstance(tasks, Plan) else self.plan(tasks)
-        return app.predict(self.loaded, planned.tasks, options)
+        return app.predict(self.loaded, planned.tasks, options, ended or {})
 
     def why(self, task: str | TaskId | Reference, *, against: str | None = None) -> Explanation:
         """Explain the key of one task, and what the cache has for it. Runs no more than `forecast`.

@@ -385,8 +385,13 @@ def explain(loaded: Loaded, task: TaskId, against: bytes | None = None) -> Expla
     return explain_task(ctx, loaded.graph, task, queue, entries_of, against)
 
 
-def predict(loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions) -> dict[TaskId, Prediction]:
-    """Predict what a run of these tasks would find in the cache; runs nothing but version queries, writes nothing."""
+def predict(
+    loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions, ended: Mapping[TaskId, CompletedRecord]
+) -> dict[TaskId, Prediction]:
+    """Predict what a run of these tasks would find in the cache; runs nothing but version queries, writes nothing.
+
+    `ended` is what tasks have just come to: under the same key they are taken to come to it again.
+    """
     from haz.cache.collect import Inspection  # noqa: PLC0415 - no run needs it
     from haz.forecast import forecast  # noqa: PLC0415
 
@@ -415,7 +420,7 @@ def predict(loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions) -> dic
         answer: Inputs = queue.wait()[0][2][0]
         return answer
 
-    return forecast(ctx, graph, queue, entry_of, reread)
+    return forecast(ctx, graph, queue, entry_of, reread, ended)
 
 
 def collect(workspace: Workspace, added: int, observer: RunObserver) -> None:

@@ -19,13 +19,13 @@ from haz.run_task import cache_lookup_phase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Literal
 
     from haz._core import Inputs
     from haz.cache.manifest import Manifest
     from haz.graph import TaskGraph
-    from haz.model import StreamHashes, TaskId, TaskSpec
+    from haz.model import CompletedRecord, StreamHashes, TaskId, TaskSpec
     from haz.ports import Events
     from haz.run_task import RunContext
 
@@ -57,16 +57,18 @@ def forecast(
     events: Events,
     newest: Callable[[TaskId], Manifest | None],
     reread: Callable[[TaskSpec, Collection[str]], Inputs],
+    ended: Mapping[TaskId, CompletedRecord],
 ) -> dict[TaskId, Prediction]:
     """Predict a run of all tasks of `graph`, in canonical order. Writes nothing.
 
     `newest` gives the manifest of the newest entry of a task, which a miss is compared with; `reread` the inputs of a
-    task without some of its literals, which do not exist yet.
+    task without some of its literals, which do not exist yet. A task that has `ended` under the key that it has now is
+    taken to print and write the same again.
     """
     tasks = list(ctx.specs)
     ctx.files.fingerprint(1, [ctx.input_specs[task] for task in tasks])
     answers = events.wait()[0][2]
-    oracle = _Oracle(ctx, graph, dict(zip(tasks, answers, strict=True)), newest, reread)
+    oracle = _Oracle(ctx, graph, dict(zip(tasks, answers, strict=True)), newest, reread, ended)
     found = {task: oracle.predict(task) for task in _in_order(graph)}
     return {task: found[task] for task in tasks}
 
@@ -79,6 +81,7 @@ class _Oracle:
         inputs: dict[TaskId, Inputs],
         newest: Callable[[TaskId], Manifest | None],
         reread: Callable[[TaskSpec, Collection[str]], Inputs],
+        ended: Mapping[TaskId, CompletedRecord],
     ) -> None:
         self._ctx = ctx
         self._graph = graph
@@ -86,6 +89,7 @@ class _Oracle:
         self._inputs = inputs
         self._newest = newest
         self._reread = reread
+        self._ended = ended
         self._streams: dict[TaskId, StreamHashes] = {}
         self._overlays: dict[TaskId, Overlay] = {}
         self._pending: dict[TaskId, set[TaskId]] = {}
@@ -94,7 +98,11 @@ class _Oracle:
     def predict(self, task: TaskId) -> Prediction:
         found = self._predict(task)
         pending = self._before(task)
-        if found.kind != "hit" and self._ctx.specs[task].outputs:
+        ended = self._ended.get(task)
+        if ended is not None and ended.key is not None and ended.key == found.key:
+            if ended.state == "succeeded":
+                self._streams[task] = ended.streams
+        elif found.kind != "hit" and self._ctx.specs[task].outputs:
             pending.add(task)
         self._pending[task] = pending
         return found
@@ -115,13 +123,17 @@ class _Oracle:
 
     def _awaited(self, task: TaskId) -> str | None:
         """Say what has to run before the key of the task can be told, if anything has."""
-        for predecessor in self._graph.hard_predecessors[task]:
+        for predecessor in self._printing(task):
             if predecessor not in self._streams:
                 return f"its key holds what {predecessor} prints, which has to run first"
         for writer in sorted(self._before(task) | set(self._graph.producer_predecessors[task])):
             if writer != task and writer not in self._streams and self._may_feed(writer, task):
                 return f"it reads what {writer} writes, which has to run first"
         return None
+
+    def _printing(self, task: TaskId) -> list[TaskId]:
+        """Return the predecessors whose output is part of the key: that of a server is not."""
+        return [one for one in self._graph.hard_predecessors[task] if not self._ctx.specs[one].persistent]
 
     def _may_feed(self, writer: TaskId, reader: TaskId) -> bool:
         from haz.query.intersect import Automaton, TooIntricateError  # noqa: PLC0415 - only behind a weak dependency
@@ -147,7 +159,7 @@ class _Oracle:
                 rows |= {path: (path, *content) for path, content in changed.items() if content is not None}
                 ordered = sorted(rows.values(), key=lambda row: os.fsencode(row[0]))
                 inputs = KeptInputs(ordered, ctx.algorithm, inputs)  # type: ignore[assignment]
-        needed = [(one, self._streams[one]) for one in self._graph.hard_predecessors[task]]
+        needed = [(one, self._streams[one]) for one in self._printing(task)]
         try:
             lookup = cache_lookup_phase(ctx, task, inputs, needed)
         except BuildKeyFailed as error:

@@ -217,6 +217,31 @@ def test_a_change_during_a_run_is_followed_by_another_run(space: Space, sessions
     assert session.end() == 130
 
 
+def test_a_change_is_not_lost_behind_tasks_that_are_never_cached_or_have_failed(
+    space: Space, sessions: list[Session]
+) -> None:
+    space.project(
+        "lib",
+        """
+        gen: {shell: 'echo generated > made', cache: false, outputs: [made]}
+        bad: {shell: 'echo bad > worse; false', inputs: [made], outputs: [worse]}
+        slow:
+          deps: ["~:gen"]
+          weakDeps: ["~:bad"]
+          shell: 'cat in; touch ../started; until test -e ../go; do sleep 0.01; done; rm ../go ../started'
+          inputs: [in, made, "wors*"]
+        """,
+    )
+    space.write("lib/in", "first\n")
+    session = begin(sessions, space, "--workspace")
+    session.until("[lib:slow] first")
+    space.write("lib/in", "second\n")
+    space.write("go", "")
+    session.until("[lib:slow] second")
+    space.write("go", "")
+    session.until()
+
+
 def test_a_task_that_changes_its_own_inputs_is_told_of_and_left_alone(space: Space, sessions: list[Session]) -> None:
     space.write("log/.keep", "")
     space.project("lib", 'odd: {shell: "echo x >> ../log/odd; wc -l < ../log/odd > src/n", inputs: ["src/**"]}')

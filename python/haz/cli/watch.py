@@ -68,15 +68,18 @@ class Follow:
         # Per task the inputs that changed during its last run, and how often in a row it was the same ones.
         self._suspects: dict[TaskId, frozenset[str]] = {}
         self._in_a_row = 0
+        self._is_told = False
 
     # --- One run -----------------------------------------------------------------------------------------------------
 
     def run(self, out: Writer) -> RunReport:
         """Run what is chosen."""
         done = run_once(self._asked, self._space, self._chosen.plan, out, self._err, self)
-        if not self._changed:
-            # Also a first run of nothing is told.
-            self._news.news()
+        self._is_told = self.has_news
+        if not (self._changed or self.has_news):
+            # Nothing to do is news, the first time.
+            self._is_told = True
+            self._begin()
         # What a run has frozen would otherwise stay for ever.
         gc.unfreeze()
         gc.collect()
@@ -99,7 +102,7 @@ class Follow:
         return _Standby(self, queue)
 
     def _begin(self) -> None:
-        if self._changed:
+        if self._changed and not self._asked.quiet:
             say(f"\nchanged: {_some([valid(path) for path in self._changed])}\n")
         self._err.text(self._chosen.note or "")
 
@@ -107,7 +110,7 @@ class Follow:
 
     def wait(self) -> None:
         """Wait for changes, and be ready to run again."""
-        if self.has_news and not self._asked.quiet:
+        if self._is_told and not self._asked.quiet:
             say(f"watching {counted(self._listened, 'task')} for changes; Ctrl-C ends it\n")
         self._suspects, self._in_a_row = {}, 0
         heard: tuple[str, ...] = ()
@@ -160,7 +163,7 @@ class Follow:
         known = self._news.keys
         self._due = [
             task
-            for task, found in self._space.forecast(plan, options=options).items()
+            for task, found in self._space.forecast(plan, options=options, ended=self._news.ended).items()
             if found.kind != "unknown" and (task not in known or known[task] != found.key)
         ]
         return bool(self._due) or plan.tasks != before

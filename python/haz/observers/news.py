@@ -21,7 +21,7 @@ class News(RunObserver):
     `before` has those keys. `begin` is called ahead of the first news; while there is none, `inner` hears nothing at
     all, so that a run in which nothing was new leaves no trace. A hit cannot be told before its record, and until
     then its output waits. `keys` has those of this run as they become known: under which a task ended or was about to
-    run, None for one whose key cannot be told; none of a task that was stopped.
+    run, None for one whose key cannot be told; none of a task that was stopped. `ended` has what tasks came to.
     """
 
     def __init__(self, inner: RunObserver, before: Mapping[TaskId, bytes | None], begin: Callable[[], None]) -> None:
@@ -29,6 +29,7 @@ class News(RunObserver):
         self._before = before
         self._begin = begin
         self.keys: dict[TaskId, bytes | None] = dict(before)
+        self.ended: dict[TaskId, CompletedRecord] = {}
         self._tasks = 0
         self._held: dict[TaskId, tuple[Block, Block]] = {}
         self.any = False
@@ -62,6 +63,7 @@ class News(RunObserver):
 
     def on_tasks_unchanged(self, records: Sequence[CompletedRecord]) -> None:
         self.keys.update((record.task, record.key) for record in records)
+        self.ended.update((record.task, record) for record in records)
         news = [record for record in records if not self._is_old(record)]
         if news:
             self.news().on_tasks_unchanged(news)
@@ -91,6 +93,7 @@ class News(RunObserver):
         self._release(task).on_task_ready(task, duration)
 
     def on_task_finished(self, task: TaskId, record: CompletedRecord, duration: float) -> None:
+        self.ended[task] = record
         if record.key is not None:
             self.keys[task] = record.key
         if task in self._held and self._is_old(record):
