@@ -59,7 +59,8 @@ SHORTEST, FULL = 4, 64
 
 def load(directory: str | os.PathLike[str] = ".") -> Workspace:
     """Open the workspace that `directory` lies in. Raises `LoadError` with everything that is wrong with it."""
-    return Workspace(app.open_workspace(os.path.abspath(directory)))
+    place = os.path.abspath(directory)
+    return Workspace(app.open_workspace(place), place)
 
 
 def check(directory: str | os.PathLike[str] = ".") -> Examination:
@@ -115,8 +116,9 @@ class Workspace:
     Tasks are named by references as on the command line (`lib:build`, `^:test`, `[tag]:lint`) or by `TaskId`.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, directory: str) -> None:
         self.loaded = loaded
+        self.directory = directory
 
     @property
     def root(self) -> str:
@@ -311,15 +313,31 @@ class Workspace:
         tasks: Plan | Iterable[str | TaskId | Reference],
         *,
         options: RunOptions = RunOptions(),  # noqa: B008
-        ended: Mapping[TaskId, CompletedRecord] | None = None,
     ) -> dict[TaskId, Prediction]:
-        """Predict what a run would find in the cache. Runs nothing but the version queries of `tools`.
-
-        `ended` are records of a run before: a task with the key that it had there is taken to come to the same, so that
-        more can be told of those that depend on it.
-        """
+        """Predict what a run would find in the cache. Runs nothing but the version queries of `tools`."""
         planned = tasks if isinstance(tasks, Plan) else self.plan(tasks)
-        return app.predict(self.loaded, planned.tasks, options, ended or {})
+        return app.predict(self.loaded, planned.tasks, options)
+
+    def keys(
+        self,
+        tasks: Collection[TaskId],
+        ended: Mapping[TaskId, CompletedRecord],
+        *,
+        options: RunOptions = RunOptions(),  # noqa: B008
+    ) -> dict[TaskId, bytes | None]:
+        """Derive the keys that tasks have now, after a run in which others have `ended` so. Runs what `forecast` runs.
+
+        None for a task with an input that cannot be read. One that comes after a task which has not succeeded is left
+        out.
+        """
+        return app.keys(self.loaded, list(tasks), options, ended)
+
+    def reload(self) -> Workspace:
+        """Open the workspace again, as `load` does: the same object when its configuration is known to be the same."""
+        loaded = app.open_workspace(self.directory)
+        if loaded.identity is not None and loaded.identity == self.loaded.identity and loaded.bearing == self.bearing:
+            return self
+        return Workspace(loaded, self.directory)
 
     def why(self, task: str | TaskId | Reference, *, against: str | None = None) -> Explanation:
         """Explain the key of one task, and what the cache has for it. Runs no more than `forecast`.

@@ -12,7 +12,7 @@ from haz.cache import formats
 from haz.cache.produced import Ledger
 from haz.cache.store import Store
 from haz.embedding import InterruptibleEvents
-from haz.errors import GRAPH_HEADER, FileSystemError, LoadError
+from haz.errors import GRAPH_HEADER, BuildKeyFailed, FileSystemError, LoadError
 from haz.events import RunObserver
 from haz.exit_code import exit_code_for
 from haz.graph_build import build
@@ -26,6 +26,7 @@ from haz.redaction import too_short
 from haz.run_task import (
     Host,
     RunContext,
+    cache_lookup_phase,
     child_environment,
     now_ms,
     pattern_lists,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from haz.examined import Examination
     from haz.forecast import Prediction
     from haz.graph import TaskGraph
-    from haz.model import CompletedRecord, OutputMode, TaskId, TaskSpec, Workspace
+    from haz.model import CompletedRecord, OutputMode, StreamHashes, TaskId, TaskSpec, Workspace
     from haz.ports import Processes, Standby
     from haz.run_task import CachePolicy, TaskLookup
     from haz.why import Explanation
@@ -385,13 +386,8 @@ def explain(loaded: Loaded, task: TaskId, against: bytes | None = None) -> Expla
     return explain_task(ctx, loaded.graph, task, queue, entries_of, against)
 
 
-def predict(
-    loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions, ended: Mapping[TaskId, CompletedRecord]
-) -> dict[TaskId, Prediction]:
-    """Predict what a run of these tasks would find in the cache; runs nothing but version queries, writes nothing.
-
-    `ended` is what tasks have just come to: under the same key they are taken to come to it again.
-    """
+def predict(loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions) -> dict[TaskId, Prediction]:
+    """Predict what a run of these tasks would find in the cache; runs nothing but version queries, writes nothing."""
     from haz.cache.collect import Inspection  # noqa: PLC0415 - no run needs it
     from haz.forecast import forecast  # noqa: PLC0415
 
@@ -420,7 +416,37 @@ def predict(
         answer: Inputs = queue.wait()[0][2][0]
         return answer
 
-    return forecast(ctx, graph, queue, entry_of, reread, ended)
+    return forecast(ctx, graph, queue, entry_of, reread)
+
+
+def keys(
+    loaded: Loaded, tasks: Sequence[TaskId], options: RunOptions, ended: Mapping[TaskId, CompletedRecord]
+) -> dict[TaskId, bytes | None]:
+    """Derive the keys that tasks have on the disk as it is, after what others have come to.
+
+    None for a task without one, since an input cannot be read. One that comes after a task which has not succeeded is
+    left out. Runs nothing but version queries, writes nothing.
+    """
+    workspace, queue, specs = loaded.workspace, _core.Queue(), loaded.graph.specs
+    streams: dict[TaskId, list[tuple[TaskId, StreamHashes]]] = {}
+    for task in tasks:
+        before = [one for one in loaded.graph.hard_predecessors[task] if not specs[one].persistent]
+        records = [ended[one] for one in before if one in ended and ended[one].state == "succeeded"]
+        if len(records) == len(before):
+            streams[task] = [(record.task, record.streams) for record in records]
+    chosen = {task: specs[task] for task in streams}
+    processes = _core.Processes(queue, workspace.settings.hash, f"{cache_directory(workspace)}/{formats.SPILL}")
+    # Nothing is looked up, and nobody is told.
+    options = options.replace(policy="write", missed=None)
+    ctx = run_context(workspace, chosen, queue, processes, RunObserver(), options, keep_answers=False)
+    ctx.files.fingerprint(1, [ctx.input_specs[task] for task in chosen])
+    found: dict[TaskId, bytes | None] = {}
+    for task, inputs in zip(chosen, queue.wait()[0][2], strict=True):
+        try:
+            found[task] = cache_lookup_phase(ctx, task, inputs, streams[task]).key
+        except BuildKeyFailed:
+            found[task] = None
+    return found
 
 
 def collect(workspace: Workspace, added: int, observer: RunObserver) -> None:

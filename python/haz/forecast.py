@@ -19,13 +19,13 @@ from haz.run_task import cache_lookup_phase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
     from typing import Literal
 
     from haz._core import Inputs
     from haz.cache.manifest import Manifest
     from haz.graph import TaskGraph
-    from haz.model import CompletedRecord, StreamHashes, TaskId, TaskSpec
+    from haz.model import StreamHashes, TaskId, TaskSpec
     from haz.ports import Events
     from haz.run_task import RunContext
 
@@ -41,14 +41,12 @@ _LINK = (b"", False)
 class Prediction(Record):
     """What a task would come to: `hit`, `miss` (it would run), `unknown` until others have run, or `error`.
 
-    `reason` is empty for a hit. A task of kind `error` has an input that cannot be read, so that it has no `key`; nor
-    has one of which nothing is known yet.
+    `reason` is empty for a hit. A task of kind `error` has an input that cannot be read, so that it has no key.
     """
 
     task: TaskId
     kind: Literal["hit", "miss", "unknown", "error"]
     reason: str = ""
-    key: bytes | None = None
 
 
 def forecast(
@@ -57,18 +55,16 @@ def forecast(
     events: Events,
     newest: Callable[[TaskId], Manifest | None],
     reread: Callable[[TaskSpec, Collection[str]], Inputs],
-    ended: Mapping[TaskId, CompletedRecord],
 ) -> dict[TaskId, Prediction]:
     """Predict a run of all tasks of `graph`, in canonical order. Writes nothing.
 
     `newest` gives the manifest of the newest entry of a task, which a miss is compared with; `reread` the inputs of a
-    task without some of its literals, which do not exist yet. A task that has `ended` under the key that it has now is
-    taken to print and write the same again.
+    task without some of its literals, which do not exist yet.
     """
     tasks = list(ctx.specs)
     ctx.files.fingerprint(1, [ctx.input_specs[task] for task in tasks])
     answers = events.wait()[0][2]
-    oracle = _Oracle(ctx, graph, dict(zip(tasks, answers, strict=True)), newest, reread, ended)
+    oracle = _Oracle(ctx, graph, dict(zip(tasks, answers, strict=True)), newest, reread)
     found = {task: oracle.predict(task) for task in _in_order(graph)}
     return {task: found[task] for task in tasks}
 
@@ -81,7 +77,6 @@ class _Oracle:
         inputs: dict[TaskId, Inputs],
         newest: Callable[[TaskId], Manifest | None],
         reread: Callable[[TaskSpec, Collection[str]], Inputs],
-        ended: Mapping[TaskId, CompletedRecord],
     ) -> None:
         self._ctx = ctx
         self._graph = graph
@@ -89,7 +84,6 @@ class _Oracle:
         self._inputs = inputs
         self._newest = newest
         self._reread = reread
-        self._ended = ended
         self._streams: dict[TaskId, StreamHashes] = {}
         self._overlays: dict[TaskId, Overlay] = {}
         self._pending: dict[TaskId, set[TaskId]] = {}
@@ -98,11 +92,7 @@ class _Oracle:
     def predict(self, task: TaskId) -> Prediction:
         found = self._predict(task)
         pending = self._before(task)
-        ended = self._ended.get(task)
-        if ended is not None and ended.key is not None and ended.key == found.key:
-            if ended.state == "succeeded":
-                self._streams[task] = ended.streams
-        elif found.kind != "hit" and self._ctx.specs[task].outputs:
+        if found.kind != "hit" and self._ctx.specs[task].outputs:
             pending.add(task)
         self._pending[task] = pending
         return found
@@ -114,22 +104,18 @@ class _Oracle:
 
     def _predict(self, task: TaskId) -> Prediction:
         ctx, spec = self._ctx, self._ctx.specs[task]
-        waits = self._awaited(task)
-        if ctx.reads_cache(spec):
-            return self._look_up(task) if waits is None else Prediction(task, "unknown", waits)
-        persistent, never = "it goes on until the run ends", "`cache: false`"
-        reason = persistent if spec.persistent else never if not spec.cache else "the cache is not asked"
-        return Prediction(task, "miss", reason, self._look_up(task).key if waits is None else None)
-
-    def _awaited(self, task: TaskId) -> str | None:
-        """Say what has to run before the key of the task can be told, if anything has."""
+        if not ctx.reads_cache(spec):
+            persistent, never = "it goes on until the run ends", "`cache: false`"
+            return Prediction(
+                task, "miss", persistent if spec.persistent else never if not spec.cache else "the cache is not asked"
+            )
         for predecessor in self._printing(task):
             if predecessor not in self._streams:
-                return f"its key holds what {predecessor} prints, which has to run first"
+                return Prediction(task, "unknown", f"its key holds what {predecessor} prints, which has to run first")
         for writer in sorted(self._before(task) | set(self._graph.producer_predecessors[task])):
             if writer != task and writer not in self._streams and self._may_feed(writer, task):
-                return f"it reads what {writer} writes, which has to run first"
-        return None
+                return Prediction(task, "unknown", f"it reads what {writer} writes, which has to run first")
+        return self._look_up(task)
 
     def _printing(self, task: TaskId) -> list[TaskId]:
         """Return the predecessors whose output is part of the key: that of a server is not."""
@@ -168,14 +154,14 @@ class _Oracle:
             manifest = lookup.found.manifest
             self._streams[task] = manifest.streams
             self._restored(task, manifest)
-            return Prediction(task, "hit", key=lookup.key)
+            return Prediction(task, "hit")
         before = self._newest(task)
         if before is None or before.key == lookup.key:
-            return Prediction(task, "miss", lookup.found.label, lookup.key)
+            return Prediction(task, "miss", lookup.found.label)
         assert lookup.key is not None
         differences = explain(before.parts, explain_parts(lookup.sections, ctx.algorithm))
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-        return Prediction(task, "miss", f"{differences[0]}{more}" if differences else lookup.found.label, lookup.key)
+        return Prediction(task, "miss", f"{differences[0]}{more}" if differences else lookup.found.label)
 
     def _unsure(self, task: TaskId, path: str) -> Prediction:
         return Prediction(

@@ -34,6 +34,11 @@ class Watched(Record):
     files: tuple[str, ...]
     names: tuple[str, ...]
 
+    def declares(self, path: str) -> bool:
+        """Whether a path matters otherwise than as an input."""
+        directory, _, name = path.rpartition("/")
+        return path in self.files or f"{directory}/" in self.files or name in self.names
+
 
 def watched(workspace: Workspace, graph: TaskGraph, tasks: Iterable[TaskId]) -> Watched:
     """Say which files decide what the tasks come to. Reads the declaration of the workspace."""

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-import haz
 from tests.space import Space
 
 
@@ -119,21 +118,3 @@ def test_what_a_server_prints_is_in_no_key_so_that_those_behind_it_are_told(spac
     space.run("lib:test").ok()
     told = space.haz("run", "lib:test", "--dry-run", "--explain").ok().out
     assert "  - lib:test: hit\n" in told
-
-
-def test_what_tasks_have_come_to_tells_more_of_those_behind_them(space: Space) -> None:
-    space.project(
-        "lib",
-        """
-        gen: {shell: 'echo generated', cache: false}
-        use: {deps: ["~:gen"], shell: 'cat in', inputs: [in]}
-        """,
-    )
-    space.write("lib/in", "1")
-    workspace = haz.load(space.root)
-    ended = workspace.run(["lib:use"]).outcome.outcomes
-    use = haz.TaskId("lib", "use")
-    assert workspace.forecast(["lib:use"])[use].kind == "unknown"
-    assert workspace.forecast(["lib:use"], ended=ended)[use].kind == "hit"
-    space.write("lib/in", "2")
-    assert workspace.forecast(["lib:use"], ended=ended)[use].kind == "miss"

@@ -61,7 +61,10 @@ class Follow:
         self._asked = asked
         self._err = err
         self._watching: Watching | None = None
-        self._space, self._chosen = self._load()
+        self._listened: tuple[TaskId, ...] = ()
+        # The patterns of these tasks of this workspace, in order.
+        self._inputs: tuple[Workspace, tuple[TaskId, ...], PatternSet] | None = None
+        self._space, self._chosen = self._load(None)
         self._changed: tuple[str, ...] = ()
         self._news = News(RunObserver(), {}, self._begin)
         self._due: list[TaskId] = []
@@ -111,7 +114,7 @@ class Follow:
     def wait(self) -> None:
         """Wait for changes, and be ready to run again."""
         if self._is_told and not self._asked.quiet:
-            say(f"watching {counted(self._listened, 'task')} for changes; Ctrl-C ends it\n")
+            say(f"watching {counted(len(self._listened), 'task')} for changes; Ctrl-C ends it\n")
         self._suspects, self._in_a_row = {}, 0
         heard: tuple[str, ...] = ()
         while not (heard and self._renew(heard)):
@@ -158,15 +161,23 @@ class Follow:
         heard = self._hear(timeout)
         if not heard or not self._renew(heard):
             return False
-        plan = self._chosen.plan
+        plan, known = self._chosen.plan, self._news.keys
         options = self._asked.options_for(plan, self._space)
-        known = self._news.keys
-        self._due = [
-            task
-            for task, found in self._space.forecast(plan, options=options, ended=self._news.ended).items()
-            if found.kind != "unknown" and (task not in known or known[task] != found.key)
-        ]
+        now = self._space.keys(self._readers(heard), self._news.ended, options=options)
+        self._due = [task for task, key in now.items() if task not in known or known[task] != key]
         return bool(self._due) or plan.tasks != before
+
+    def _readers(self, heard: tuple[str, ...]) -> Sequence[TaskId]:
+        """Return the tasks that rest on files; all where that cannot be told by what they read."""
+        assert self._watching is not None
+        tasks, specs = self._chosen.plan.tasks, self._space.tasks
+        if any(path.endswith("/") or self._watching.what.declares(path) for path in heard):
+            return tasks
+        if self._inputs is None or self._inputs[0] is not self._space or self._inputs[1] != tasks:
+            patterns = PatternSet([[pattern.listed for pattern in specs[task].inputs] for task in tasks])
+            self._inputs = (self._space, tasks, patterns)
+        matching = self._inputs[2].matching
+        return [tasks[number] for number in sorted({number for path in heard for number in matching(path)})]
 
     def arm(self, queue: Queue) -> None:
         assert self._watching is not None
@@ -182,7 +193,7 @@ class Follow:
     def _renew(self, heard: tuple[str, ...]) -> bool:
         """Read the configuration anew. When something is wrong with it that is told, and what was before stays."""
         try:
-            self._space, self._chosen = self._load()
+            self._space, self._chosen = self._load(self._space)
         except HazError as error:
             if not os.path.isdir(self._space.root):
                 raise
@@ -192,21 +203,25 @@ class Follow:
         self._changed = heard
         return True
 
-    def _load(self) -> tuple[Workspace, Chosen]:
+    def _load(self, known: Workspace | None) -> tuple[Workspace, Chosen]:
         choice = self._asked.choice
         while True:
             enter(None)
-            space = load(os.getcwd())
+            here = os.getcwd()
+            space = known.reload() if known is not None and known.directory == here else load(here)
             scope = "all" if choice.changed is not None and choice.scope == "none" else choice.scope
-            every = space.plan(choice.references, scope="none" if choice.references else scope)
-            watching = space.watch(every, instead_of=self._watching)
-            self._listened = len(every.tasks)
-            if watching is self._watching:
-                return space, changes.chosen(space, choice)
-            if self._watching is not None:
-                self._watching.close()
-            # Read again, now that changes of what was read are heard.
-            self._watching = watching
+            tasks = space.plan(choice.references, scope="none" if choice.references else scope)
+            if not (space is known and tasks.tasks == self._listened):
+                watching = space.watch(tasks, instead_of=self._watching)
+                self._listened = tasks.tasks
+                if watching is not self._watching:
+                    if self._watching is not None:
+                        self._watching.close()
+                    self._watching = watching
+                    # Read again, now that changes of what was read are heard.
+                    known = space
+                    continue
+            return space, changes.chosen(space, choice)
 
 
 class _Standby:

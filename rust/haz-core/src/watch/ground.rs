@@ -87,7 +87,7 @@ impl Ground {
             Heard::Gone(directory) => self.gone(&directory, changes),
             Heard::Lost => {
                 changes.paths.insert(b"/".to_vec());
-                self.explore_all(&mut Changes::default());
+                self.explore_all(None);
             }
         }
     }
@@ -97,13 +97,13 @@ impl Ground {
         self.walked.keys().map(PathBuf::as_path)
     }
 
-    /// Listen to all directories that matter, and report what matters in them.
-    pub(super) fn explore_all(&mut self, found: &mut Changes) {
+    /// Listen to all directories that matter; tell `found`, if anybody, of what matters in them.
+    pub(super) fn explore_all(&mut self, found: Option<&mut Changes>) {
         let (real, jumps) = (self.root.clone(), Arc::default());
         self.explore(vec![(Vec::new(), Place { scope: self.index.root(), real, jumps, private: false })], found);
     }
 
-    fn explore(&mut self, mut left: Vec<(Vec<u8>, Place)>, found: &mut Changes) {
+    fn explore(&mut self, mut left: Vec<(Vec<u8>, Place)>, mut found: Option<&mut Changes>) {
         while let Some((path, place)) = left.pop() {
             // Listened to before it is looked into: what comes in between is heard, and seen as well.
             match self.ears.listen(&place.real) {
@@ -114,7 +114,7 @@ impl Ground {
             self.walked.entry(place.real.clone()).or_default().insert(path.clone());
             self.places.insert(path.clone(), place.clone());
             for (name, kind) in self.entries(&path, &place) {
-                self.meet(&path, &place, name.as_bytes(), kind, &mut left, found);
+                self.meet(&path, &place, name.as_bytes(), kind, &mut left, found.as_deref_mut());
             }
         }
     }
@@ -156,12 +156,15 @@ impl Ground {
         name: &[u8],
         kind: FileType,
         left: &mut Vec<(Vec<u8>, Place)>,
-        found: &mut Changes,
+        found: Option<&mut Changes>,
     ) {
         let path = [directory, name].concat();
         if kind.is_dir() {
             let real = place.real.join(OsStr::from_bytes(name));
             left.extend(self.enter(path, place, name, real, Arc::clone(&place.jumps)));
+            return;
+        }
+        if kind.is_file() && found.is_none() {
             return;
         }
         let matters = self.matters(&path, place.private);
@@ -189,7 +192,7 @@ impl Ground {
                 self.targets.entry(real).or_default().insert(path.clone());
             }
         }
-        if matters {
+        if let Some(found) = found.filter(|_| matters) {
             found.paths.insert(path);
         }
     }
@@ -243,8 +246,8 @@ impl Ground {
                 && !kind.is_file()
             {
                 let mut left = Vec::new();
-                self.meet(&parent, &place, name.as_bytes(), kind, &mut left, changes);
-                self.explore(left, changes);
+                self.meet(&parent, &place, name.as_bytes(), kind, &mut left, Some(changes));
+                self.explore(left, Some(changes));
             }
         }
     }
@@ -274,7 +277,7 @@ impl Ground {
             let Some(place) = self.places.get(&path).cloned() else { continue };
             self.leave(&path);
             changes.paths.insert(if path.is_empty() { b"/".to_vec() } else { path.clone() });
-            self.explore(vec![(path, place)], changes);
+            self.explore(vec![(path, place)], Some(changes));
         }
     }
 }

@@ -82,8 +82,7 @@ impl Watch {
         let real = root.canonicalize().map_err(|error| FsError::new("find", root, error))?;
         let (ears, closer) = Ears::new(&real).map_err(|error| FsError::new("listen to", root, error))?;
         let mut ground = Ground::new(real, interest, ears);
-        let mut first = Changes::default();
-        ground.explore_all(&mut first);
+        ground.explore_all(None);
         if let Some(refused) = ground.refused.take() {
             return Err(refused);
         }

@@ -154,7 +154,7 @@ fn what_nobody_asks_for_is_not_listened_to() {
     let root = space.directory.path().canonicalize().unwrap();
     let (ears, _closer) = Ears::new(&root).unwrap();
     let mut ground = Ground::new(root.clone(), interest, ears);
-    ground.explore_all(&mut Changes::default());
+    ground.explore_all(None);
     let mut directories: Vec<&Path> = ground.directories().collect();
     directories.sort_unstable();
     assert_eq!(directories, [&*root, &root.join("lib"), &root.join("lib/src")]);
@@ -203,7 +203,7 @@ fn what_was_lost_is_told_as_a_change_of_everything() {
     let root = space.directory.path().canonicalize().unwrap();
     let (ears, _closer) = Ears::new(&root).unwrap();
     let mut ground = Ground::new(root.clone(), interest(&["/src/**"], &[], &[]), ears);
-    ground.explore_all(&mut Changes::default());
+    ground.explore_all(None);
     space.write("src/new/b");
     let mut changes = Changes::default();
     ground.understand(Heard::Lost, &mut changes);
