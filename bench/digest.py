@@ -90,11 +90,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--mib", type=int, default=1024, help="total size of the large files")
-    parser.add_argument("--files", type=int, default=20_000, help="number of the small files")
+    parser.add_argument("--pieces", type=int, default=4, help="number of the large files")
+    parser.add_argument("--files", type=int, default=20_000, help="number of the small files; 0: only large ones")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="haz-bench-") as root:
-        large(root, 4, options.mib // 4 * MIB, options.runs)
-        small(root, options.files, options.runs)
+        large(root, options.pieces, options.mib // options.pieces * MIB, options.runs)
+        if options.files:
+            small(root, options.files, options.runs)
 
 
 if __name__ == "__main__":
