@@ -17,14 +17,14 @@ from haz.events import RunObserver
 from haz.history import files as history
 from haz.model import TaskId
 from haz.plan import Plan, Request, plan
-from haz.references import parse
+from haz.references import parse, parse_exclusion
 from haz.resolution import Resolver, resolve_one
 from haz.workspace import find_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-    from typing import Literal, Protocol
+    from typing import Literal, Protocol, TypeVar
 
     from haz._core import Queue
     from haz.affected import OnUnknown, Selection
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from haz.forecast import Prediction
     from haz.graph import TaskGraph
     from haz.history.log import RunLog
-    from haz.model import CompletedRecord, ProjectSpec, Reference, Settings, TaskSpec
+    from haz.model import CompletedRecord, ProjectSpec, Reference, Settings, TaskGroup, TaskSpec
     from haz.ports import Standby
     from haz.shard import Partition
     from haz.verify import Deviation
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from haz.why import Explanation
 
     Scope = Literal["none", "all", "workspace"]
+    Named = TypeVar("Named")
 
     class Cancel(Protocol):
         """What `threading.Event` has."""
@@ -156,12 +157,15 @@ class Workspace:
         scope: Scope = "none",
         changed: Iterable[str] | None = None,
         with_dependents: bool = False,
+        exclude: Iterable[str | TaskId | Reference | TaskGroup] = (),
     ) -> Plan:
         """Choose the tasks of a run, with all that they need, and say why each is in it.
 
         Without tasks and scope that is the `default` task of the bearing project; `all` are the tasks of the bearing
         project, or of all projects without one; `workspace` are all. `changed` are workspace paths: only what reads
-        one of them stays, `with_dependents` also what comes after it. Raises `ResolutionError` and `UsageError`.
+        one of them stays, `with_dependents` also what comes after it. Of all this `exclude` takes away: tasks, and by
+        `lib` or `[tag]` all tasks of a project or of those with a tag; what the others need stays. Raises
+        `ResolutionError` and `UsageError`.
         """
         request = Request(
             references=_references(tasks),
@@ -169,6 +173,7 @@ class Workspace:
             bearing=self.bearing,
             changed=None if changed is None else tuple(changed),
             with_dependents=with_dependents,
+            exclude=_exclusions(exclude),
         )
         return plan(self.loaded.workspace, self.graph, request, PatternSet)
 
@@ -182,6 +187,7 @@ class Workspace:
         staged: bool = False,
         with_dependents: bool = False,
         on_unknown: OnUnknown = "error",
+        exclude: Iterable[str | TaskId | Reference | TaskGroup] = (),
     ) -> Selection:
         """Choose tasks as `plan` does, and of them those that a change seen by git affects (EXEC-026..029).
 
@@ -194,7 +200,13 @@ class Workspace:
 
         if (staged and since is not None) or (merge_base and since is None):
             raise UsageError("`staged` excludes `since`, and `merge_base` needs it")
-        request = Request(_references(tasks), scope, bearing=self.bearing, with_dependents=with_dependents)
+        request = Request(
+            _references(tasks),
+            scope,
+            bearing=self.bearing,
+            with_dependents=with_dependents,
+            exclude=_exclusions(exclude),
+        )
         wanted = Filter("staged" if staged else "changed") if since is None else Filter("since", since, merge_base)
         return select(self.loaded.workspace, self.graph, request, wanted, on_unknown)
 
@@ -403,15 +415,21 @@ class Workspace:
 
 
 def _references(tasks: Iterable[str | TaskId | Reference]) -> tuple[Reference, ...]:
-    if isinstance(tasks, str):
-        raise UsageError(f"tasks are given as a list: [{tasks!r}]")
-    found = []
-    for task in tasks:
+    return tuple(_parsed(tasks, parse))
+
+
+def _exclusions(given: Iterable[str | TaskId | Reference | TaskGroup]) -> tuple[Reference | TaskGroup, ...]:
+    return tuple(_parsed(given, parse_exclusion))
+
+
+def _parsed(given: Iterable[str | TaskId | Named], parse_text: Callable[[str], Named]) -> Iterator[Named]:
+    if isinstance(given, str):
+        raise UsageError(f"tasks are given as a list: [{given!r}]")
+    for one in given:
         try:
-            found.append(parse(str(task)) if isinstance(task, (str, TaskId)) else task)
+            yield parse_text(str(one)) if isinstance(one, (str, TaskId)) else one
         except ValueError as error:
             raise UsageError(str(error)) from error
-    return tuple(found)
 
 
 def _never() -> bool:

@@ -137,6 +137,14 @@ class Reference(Record):
     optional: bool = False
 
 
+class TaskGroup(Record):
+    """All tasks of a project, or of the projects that carry a tag, as `--exclude` takes them; `text` as written."""
+
+    kind: Literal["project", "tag"]
+    name: str
+    text: str
+
+
 class Tool(Record):
     """An entry of `tools:` - exactly one of a command whose output, or a file whose content, enters the key."""
 

@@ -6,7 +6,7 @@ from haz._record import Record
 from haz._uncollected import uncollected
 from haz.errors import ResolutionError
 from haz.model import TaskId
-from haz.resolution import Resolver, resolve_all
+from haz.resolution import Resolver, look_up_all, resolve_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from haz.graph import Compile, TaskGraph
-    from haz.model import Reference, Workspace
+    from haz.model import Reference, TaskGroup, Workspace
 
 _ADVICE = "name tasks (`haz run P:T`), give the project a `default` task, or use `--all` or `--workspace`"
 
@@ -25,7 +25,7 @@ class Request(Record):
     `bearing` is the project that the current directory lies in. `changed` are workspace paths, or None without a
     changeset filter; with one, references only say where to look. A path that ends in `/` is all that is below it. With
     `unknown` everything counts as changed. `with_dependents` adds the candidates that come after an affected task by
-    any kind of edge, wherever that one is.
+    any kind of edge, wherever that one is. What `exclude` names is taken away from what all this comes to.
     """
 
     references: tuple[Reference, ...] = ()
@@ -34,6 +34,7 @@ class Request(Record):
     changed: tuple[str, ...] | None = None
     with_dependents: bool = False
     unknown: bool = False
+    exclude: tuple[Reference | TaskGroup, ...] = ()
 
 
 class Reason(Record):
@@ -49,10 +50,14 @@ class Reason(Record):
 
 
 class Plan(Record):
-    """The tasks of a run in canonical order: `seeds` were asked for, `reasons` has every task of the run."""
+    """The tasks of a run in canonical order: `seeds` were asked for, `reasons` has every task of the run.
+
+    `excluded` would be seeds if they were not excluded; what a seed needs is in the run all the same.
+    """
 
     seeds: tuple[TaskId, ...]
     reasons: dict[TaskId, Reason]
+    excluded: tuple[TaskId, ...] = ()
 
     @property
     def tasks(self) -> tuple[TaskId, ...]:
@@ -72,25 +77,46 @@ def plan(
     `compile_patterns` is `haz._core.PatternSet`. `config_files` maps the workspace paths of `haz.yml` files, overlays
     and `workspace.yml` to the tasks that they contribute to: those are affected when such a file changes.
     """
+    wanted, unwanted = _wanted(workspace, graph, request)
     seeds: dict[TaskId, Reason]
     if request.unknown:
-        seeds = dict.fromkeys(_candidates(workspace, graph, request), Reason("unknown"))
+        seeds = dict.fromkeys(wanted, Reason("unknown"))
     elif request.changed is None:
-        seeds = dict.fromkeys(_asked_for(workspace, graph, request), Reason("requested"))
+        seeds = dict.fromkeys(wanted, Reason("requested"))
     else:
-        candidates = frozenset(_candidates(workspace, graph, request))
+        candidates = frozenset(wanted)
         # What comes after a task may be a candidate though the task itself is none.
         among = frozenset(graph.nodes) if request.with_dependents else candidates
         seeds = _affected(graph, among, request.changed, compile_patterns, config_files or {})
         if request.with_dependents:
             seeds |= _dependents(graph, seeds)
             seeds = {task: reason for task, reason in seeds.items() if task in candidates}
+    excluded = tuple(sorted(unwanted.intersection(seeds)))
+    for task in excluded:
+        del seeds[task]
     reasons = _closed(graph, seeds)
-    return Plan(tuple(sorted(seeds)), {task: reasons[task] for task in sorted(reasons)})
+    return Plan(tuple(sorted(seeds)), {task: reasons[task] for task in sorted(reasons)}, excluded)
+
+
+def _wanted(workspace: Workspace, graph: TaskGraph, request: Request) -> tuple[Iterable[TaskId], set[TaskId]]:
+    """Return the tasks that are asked for, or that may be when they have changed, and those that are excluded.
+
+    Raises `ResolutionError` with all that names nothing.
+    """
+    excluded, unknown = look_up_all(Resolver(workspace), request.exclude, request.bearing)
+    problems = tuple(f"--exclude {message}" for message in unknown)
+    try:
+        wanted = _asked_for(workspace, graph, request)
+    except ResolutionError as error:
+        raise ResolutionError((*error.messages, *problems), error.hint) from None
+    if problems:
+        raise ResolutionError(problems)
+    return wanted, excluded
 
 
 def _asked_for(workspace: Workspace, graph: TaskGraph, request: Request) -> Iterable[TaskId]:
-    if request.scope != "none" or request.references:
+    by_change = request.unknown or request.changed is not None
+    if by_change or request.scope != "none" or request.references:
         return _candidates(workspace, graph, request)
     if request.bearing is None:
         message = "no bearing project: the current directory lies in no project, so that there is no default task"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from haz.model import Reference
+from haz.model import Reference, TaskGroup
 from haz.names import identifier_problem
 
 TYPE_CHECKING = False
@@ -48,6 +48,23 @@ def parse(text: str, origin: Origin | None = None) -> Reference:
         _identifier(text, "project", name)
     _identifier(text, "task", task)
     return Reference(kind, task, name, text, origin, body != text)
+
+
+def parse_exclusion(text: str) -> Reference | TaskGroup:
+    """Parse what can be left out of a run: a reference; or a project or `[tag]`, which mean all of their tasks.
+
+    Raises `ReferenceSyntaxError`.
+    """
+    if ":" in text or not text.removesuffix("?"):
+        return parse(text)
+    if text.startswith("["):
+        if not text.endswith("]"):
+            hint = "write `[tag]` for all of its tasks, `[tag]:task` or `[tag]~:task`"
+            raise ReferenceSyntaxError(text, "tag reference malformed", hint)
+        _identifier(text, "tag", text[1:-1])
+        return TaskGroup("tag", text[1:-1], text)
+    _identifier(text, "project", text)
+    return TaskGroup("project", text, text)
 
 
 def _tag(text: str, body: str) -> tuple[ReferenceKind, str, str]:

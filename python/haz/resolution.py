@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haz._record import Record
 from haz.errors import ResolutionError
-from haz.model import TaskId
+from haz.model import TaskGroup, TaskId
 from haz.names import either, nearest
 
 TYPE_CHECKING = False
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Unresolved(Record):
-    """A reference that names nothing. `message` quotes it and says why; it reads on after `could not resolve `."""
+    """What names nothing. `message` quotes it and says why; it reads on after `could not resolve `."""
 
-    reference: Reference
+    reference: Reference | TaskGroup
     message: str
 
 
@@ -52,6 +52,30 @@ class Resolver:
         if found or reference.optional:
             return tuple(found)
         return self._no_match(reference)
+
+    def members(self, group: TaskGroup) -> tuple[TaskId, ...] | Unresolved:
+        """Return all tasks of a project, or of the projects with a tag, in canonical order."""
+        name = group.name
+        projects = [name] if group.kind == "project" and name in self._projects else []
+        if group.kind == "tag":
+            projects = self._tagged(name)
+        if projects:
+            return tuple(TaskId(project, task) for project in projects for task in self._projects[project].tasks)
+        if group.kind == "tag":
+            near = _did_you_mean(name, self._tags())
+            return Unresolved(group, f"`{group.text}` matched no tasks: no project carries tag '{name}'{near}")
+        return Unresolved(group, f"`{group.text}` names unknown project '{name}'{self._project_or_task(name)}")
+
+    def _project_or_task(self, word: str) -> str:
+        """Say what was meant by a word that is no project: a task of every project, perhaps, or a tag."""
+        names = self._task_names()
+        if word not in names and word in self._tags():
+            return f"; did you mean '[{word}]'?"
+        near = None if word in names else nearest(word, self._projects)
+        if near is not None:
+            return f"; did you mean '{near}'?"
+        near = nearest(word, names)
+        return "" if near is None else f"; did you mean '^:{near}'?"
 
     def projects_with(self, task: str) -> tuple[str, ...]:
         """Return the projects that have a task of that name, in canonical order."""
@@ -110,18 +134,26 @@ class Resolver:
         return self._by_tag
 
 
-def resolve_all(resolver: Resolver, references: Iterable[Reference], bearing: str | None) -> set[TaskId]:
-    """Return the tasks that references name. Raises `ResolutionError` with a message for each that names none."""
+def look_up_all(
+    resolver: Resolver, wanted: Iterable[Reference | TaskGroup], bearing: str | None
+) -> tuple[set[TaskId], list[str]]:
+    """Return the tasks that are named, and a message for each that names none."""
     found: set[TaskId] = set()
-    messages: list[str] = []
-    for reference in references:
-        tasks = resolver.resolve(reference, bearing)
+    messages: dict[str, None] = {}
+    for one in wanted:
+        tasks = resolver.members(one) if isinstance(one, TaskGroup) else resolver.resolve(one, bearing)
         if isinstance(tasks, Unresolved):
-            messages.append(tasks.message)
+            messages[tasks.message] = None
         else:
             found.update(tasks)
+    return found, [*messages]
+
+
+def resolve_all(resolver: Resolver, references: Iterable[Reference], bearing: str | None) -> set[TaskId]:
+    """Return the tasks that references name. Raises `ResolutionError` with a message for each that names none."""
+    found, messages = look_up_all(resolver, references, bearing)
     if messages:
-        raise ResolutionError(tuple(dict.fromkeys(messages)))
+        raise ResolutionError(tuple(messages))
     return found
 
 

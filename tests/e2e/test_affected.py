@@ -252,6 +252,73 @@ class TestAffected:
         assert {path for path in repository.files() if path not in before} == set()
 
 
+class TestExclude:
+    """Spec 04 §14 C2: everything but this."""
+
+    def test_a_run_without_what_is_excluded(self, repository: Space) -> None:
+        """EXEC-002: what another task needs is run all the same."""
+        done = repository.run("--workspace", "--exclude", "lib", "--exclude=app:alone").ok()
+        assert done.ran == {"app:it", "lib:build"}
+        assert planned(repository, "app:it", "lib:docs", "--exclude", "[py]") == ["app:it", "lib:build"]
+        assert planned(repository, "--exclude", "^:fmt", "--exclude", "~:test", "--all", cwd="lib") == [
+            "lib:build",
+            "lib:docs",
+        ]
+
+    def test_what_changed_and_is_excluded_still_affects_what_comes_after_it(self, repository: Space) -> None:
+        """EXEC-026."""
+        repository.write("lib/src/a.py", "2")
+        assert affected(repository, "--exclude", "lib:build") == ["lib:fmt"]
+        assert affected(repository, "--exclude", "lib:build", "--affected-dependents") == [
+            "app:it",
+            "lib:fmt",
+            "lib:test",
+        ]
+        words = ("--git-changed", "--affected-dependents", "--exclude", "lib:build", "--exclude", "lib:fmt")
+        assert planned(repository, *words) == ["app:it", "lib:build", "lib:test"]
+
+    def test_shards_divide_what_is_left(self, repository: Space) -> None:
+        words = ("--workspace", "--exclude", "lib")
+        parts = [planned(repository, *words, "--shard", f"{number}/2") for number in (1, 2)]
+        assert sorted(parts) == [["app:alone"], ["app:it", "lib:build"]]
+
+    def test_nothing_left_is_said_and_is_a_success(self, repository: Space) -> None:
+        repository.write("lib/src/a.py", "2")
+        done = repository.run("--git-changed", "--exclude", "[py]").ok()
+        assert (done.out, done.err) == ("", "nothing affected but what is excluded (2 tasks)\n")
+        done = repository.run("app:it", "--exclude", "app").ok()
+        assert (done.out, done.err) == ("", "nothing asked for but what is excluded (1 task)\n")
+        assert (
+            repository.haz("affected", "app:it", "--exclude", "app").ok().err == "nothing affected (1 changed path)\n"
+        )
+        assert repository.run("app:it", "--exclude", "app", "--dry-run").ok().out == "would run 0 tasks.\n"
+
+    def test_json_tells_what_was_excluded(self, repository: Space) -> None:
+        """D14."""
+        repository.write("lib/src/a.py", "2")
+        repository.write("app/it.txt", "2")
+        value = json.loads(repository.haz("affected", "--exclude", "lib", "--format", "json").ok().out)
+        assert value["excluded"] == ["lib:build", "lib:fmt"]
+        assert value["projects"] == ["app"]
+        assert {row["task"]: row["affected"] for row in value["tasks"]} == {"app:it": True, "lib:build": False}
+        value = json.loads(repository.run("--workspace", "--exclude", "app", "--dry-run", "--format", "json").ok().out)
+        assert value["excluded"] == ["app:alone", "app:it"]
+
+    def test_what_names_nothing_is_refused(self, repository: Space) -> None:
+        """Spec 04 §2.3, §5.2: what is no name, before any file is read; then all that nobody has, at once."""
+        refused(repository.run("--all", "--exclude", "a,b"), "--exclude", "`a,b`", "once for each")
+        refused(repository.run("--all", "--exclude", "[py"), "--exclude", "`[py`", "tag reference malformed")
+        refused(repository.run("--all", "--exclude="), "--exclude", "reference is empty")
+        refused(repository.run("--all", "--exclude", "--all"), "--exclude needs a value: --exclude WHAT")
+        done = repository.run("x:y", "--exclude", "fmt", "--exclude", "lip", "--exclude", "[pi]:fmt")
+        refused(done, "target resolution failed", "  - `x:y` names unknown project 'x'\n")
+        assert done.err.count("\n") == 5
+        for word, meant in (("`fmt`", "'^:fmt'"), ("`lip`", "'lib'"), ("`[pi]:fmt`", "'py'")):
+            assert any(word in line and line.endswith(f"did you mean {meant}?") for line in done.err.splitlines())
+        done = repository.haz("affected", "--exclude", "fmt", "--format", "json")
+        assert [error["code"] for error in json.loads(done.err)] == ["haz::ref::unresolved"]
+
+
 class TestUnknownBase:
     @pytest.fixture
     def clone(self, repository: Space, tmp_path: Path) -> Space:

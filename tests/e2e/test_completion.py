@@ -86,6 +86,17 @@ def test_what_narrows_a_run_to_changes_and_shards(workspace: Space, command: str
     assert words(workspace, command, "--format", "") == ["plain", "json"]
 
 
+@pytest.mark.parametrize("command", ["run", "affected"])
+def test_what_can_be_excluded_and_again(workspace: Space, command: str) -> None:
+    assert words(workspace, command, "--ex") == (["--explain", "--exclude"] if command == "run" else ["--exclude"])
+    assert words(workspace, command, "--exclude", "li") == ["lib", "libs", "lib:", "libs:"]
+    assert words(workspace, command, "--exclude", "lib:b") == ["lib:build"]
+    assert words(workspace, command, "--exclude=w") == ["--exclude=web", "--exclude=web:serve"]
+    assert words(workspace, command, "--exclude", "[c]") == ["[c]", "[c]:lint", "[c]:build", "[c]:test"]
+    assert words(workspace, command, "--exclude", "web", "--exc") == ["--exclude"]
+    assert words(workspace, command, "--exclude", "web", "--exclude", "^:b") == ["^:build"]
+
+
 def test_the_other_forms_of_references(workspace: Space) -> None:
     assert words(workspace, "run", "^:t") == ["^:test"]
     assert words(workspace, "run", "[c]:b") == ["[c]:build"]

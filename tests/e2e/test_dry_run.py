@@ -49,6 +49,7 @@ def test_why_each_task_is_in_the_plan_is_in_the_json(chain: Space) -> None:
     rows = json.loads(chain.run("--dry-run", "--format", "json", "app:bundle").ok().out)
     assert rows == {
         "version": 1,
+        "excluded": [],
         "tasks": [
             {"task": "app:bundle", "because": {"kind": "requested"}},
             {"task": "lib:build", "because": {"kind": "needed", "by": "app:bundle"}},

@@ -53,7 +53,7 @@ def lines(draw: st.DrawFn) -> list[str]:
     for parameter in draw(st.lists(st.sampled_from(command.parameters), max_size=4)) if command.parameters else []:
         if parameter.kind == "switch":
             pieces.append([draw(st.sampled_from(parameter.declared.names))])
-        elif parameter.kind == "value":
+        elif parameter.is_option:
             name, text = draw(st.sampled_from(parameter.declared.names)), draw(value)
             joined = f"{name}{text}" if not name.startswith("--") and draw(st.booleans()) else f"{name}={text}"
             pieces.append([joined] if draw(st.booleans()) else [name, text])
@@ -75,6 +75,8 @@ def lines(draw: st.DrawFn) -> list[str]:
 @example(["runs", "--format", "json", "show"])
 @example(["why"])
 @example(["schema", "a", "b"])
+@example(["run", "--exclude", "a", "lib:build", "--exclude=b"])
+@example(["affected", "--exclude", "a", "--exclude", "-x"])
 def test_what_the_quick_parser_accepts_it_reads_as_typer_does(words: list[str]) -> None:
     quickly = quick.parse(words)
     if quickly is None:
@@ -106,6 +108,7 @@ def test_the_plain_form_of_every_command_is_parsed_quickly(command: Command) -> 
         words += {
             "switch": list(parameter.declared.names[-1:]),
             "value": [*parameter.declared.names[-1:], "v"],
+            "values": [*parameter.declared.names[-1:], "v"],
             "words": [],
         }.get(parameter.kind, ["lib:build"])
     call = quick.parse(words)

@@ -5,6 +5,7 @@ import pytest
 from haz.errors import ResolutionError
 from haz.graph_build import build
 from haz.plan import Reason, Request, plan
+from haz.references import parse_exclusion
 from tests.unit.graphs import ids, reference, task_id, workspace
 from tests.unit.naive_glob import NaivePatterns
 
@@ -26,9 +27,9 @@ SPACE = workspace(
 GRAPH, PROBLEMS = build(SPACE, NaivePatterns)
 
 
-def planned(*references, config_files=None, **options):
+def planned(*references, config_files=None, exclude=(), **options):
     assert not PROBLEMS
-    request = Request(tuple(map(reference, references)), **options)
+    request = Request(tuple(map(reference, references)), exclude=tuple(map(parse_exclusion, exclude)), **options)
     return plan(SPACE, GRAPH, request, NaivePatterns, config_files)
 
 
@@ -95,6 +96,59 @@ class TestErrors:
         assert "'lib'" in raised.messages[0]
         assert "default" in raised.messages[0]
         assert "`--workspace`" in raised.hint
+
+
+class TestExclude:
+    """Spec 04 §14 C2: there used to be no way to say everything but this."""
+
+    def test_what_is_excluded_is_not_asked_for_but_may_be_needed(self):
+        """EXEC-002: the closure is unfiltered."""
+        result = planned(scope="workspace", exclude=("lib:build", "^:docs"))
+        assert result.seeds == ids("app:default", "app:test", "lib:check", "tool:gen")
+        assert result.excluded == ids("lib:build", "lib:docs")
+        assert result.reasons[task_id("lib:build")] == Reason("needed", by=task_id("app:default"))
+        assert task_id("lib:docs") not in result.reasons
+
+    def test_a_project_and_a_tag_are_all_of_their_tasks(self):
+        assert seeds(scope="workspace", exclude=("lib",)) == ["app:default", "app:test", "tool:gen"]
+        assert seeds(scope="workspace", exclude=("[py]",)) == ["tool:gen"]
+        assert seeds(scope="workspace", exclude=("[py]", "tool")) == []
+
+    def test_every_kind_of_request_is_less_what_is_excluded(self):
+        """EXEC-023, EXEC-024, EXEC-029."""
+        assert seeds(bearing="app", exclude=("~:default",)) == []
+        assert seeds(bearing="lib", scope="all", exclude=("^:docs",)) == ["lib:build", "lib:check"]
+        assert seeds("app:test", "lib:docs", exclude=("lib", "tool")) == ["app:test"]
+        assert seeds(unknown=True, exclude=("lib", "app")) == ["tool:gen"]
+
+    def test_what_was_not_asked_for_is_not_said_to_be_excluded(self):
+        assert planned("app:test", exclude=("lib",)).excluded == ()
+
+    def test_what_comes_after_an_excluded_task_is_still_affected(self):
+        """EXEC-026."""
+        options = {"scope": "workspace", "changed": ("/lib/src/a",), "exclude": ("lib:build",)}
+        assert seeds(**options) == []
+        result = planned(with_dependents=True, **options)
+        assert result.seeds == ids("app:default", "app:test", "lib:check")
+        assert result.excluded == ids("lib:build")
+        assert result.reasons[task_id("app:default")] == Reason("dependent", by=task_id("lib:build"))
+
+    def test_all_that_names_nothing_is_told_with_what_was_meant(self):
+        """Spec 04 §5.2 and §14 B8."""
+        wrong = ("libb", "docs", "py", "dcos", "[pi]", "app:x", "~:test", "zzzzz")
+        raised = error("lib:x", exclude=wrong)
+        assert raised.messages[0].startswith("`lib:x`: project 'lib' does not define task 'x'")
+        assert raised.messages[1:] == (
+            "--exclude `libb` names unknown project 'libb'; did you mean 'lib'?",
+            "--exclude `docs` names unknown project 'docs'; did you mean '^:docs'?",
+            "--exclude `py` names unknown project 'py'; did you mean '[py]'?",
+            "--exclude `dcos` names unknown project 'dcos'; did you mean '^:docs'?",
+            "--exclude `[pi]` matched no tasks: no project carries tag 'pi'; did you mean 'py'?",
+            "--exclude `app:x`: project 'app' does not define task 'x'",
+            "--exclude `~:test` requires a bearing project, but the current directory lies in no project",
+            "--exclude `zzzzz` names unknown project 'zzzzz'",
+        )
+        assert error(scope="workspace", exclude=("zzzzz",)).messages == raised.messages[-1:]
 
 
 class TestChanges:

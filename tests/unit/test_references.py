@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from haz import references
-from haz.model import Origin, Reference
+from haz.model import Origin, Reference, TaskGroup
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,26 @@ def test_a_bare_word_gets_a_hint():
     with pytest.raises(references.ReferenceSyntaxError) as caught:
         references.parse("build")
     assert caught.value.hint == "did you mean `~:build`?"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lib", TaskGroup("project", "lib", "lib")),
+        ("[rust]", TaskGroup("tag", "rust", "[rust]")),
+        ("lib:t", Reference("project", "t", "lib", "lib:t")),
+        ("[rust]:t", Reference("tag", "t", "rust", "[rust]:t")),
+        ("^:t?", Reference("everywhere", "t", None, "^:t?", None, True)),
+    ],
+)
+def test_a_project_and_a_tag_can_be_excluded_as_a_whole(text, expected):
+    assert references.parse_exclusion(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "?", "[", "[]", "[a", "a]", "[a]b", "[a b]", "~", "^", "~t", "a,b", "lib?", "-x", "a:b:c"]
+)
+def test_what_can_name_nothing_cannot_be_excluded(text):
+    with pytest.raises(references.ReferenceSyntaxError) as caught:
+        references.parse_exclusion(text)
+    assert caught.value.text == text

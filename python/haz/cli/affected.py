@@ -34,6 +34,7 @@ def command(
     merge_base: changes.MergeBase = False,
     on_unknown: changes.OnUnknownBase = None,
     affected_dependents: changes.Dependents = False,
+    exclude: changes.Exclude = None,
     shard: changes.ShardOption = None,
     shard_durations: changes.ShardDurations = None,
     look_up: Annotated[bool, Option("--lookup", help="With --format json: say what the cache would restore.")] = False,
@@ -52,6 +53,7 @@ def command(
         workspace=workspace,
         dependents=affected_dependents,
         on_unknown=on_unknown,
+        exclude=values.exclusions(exclude),
         part=shard,
         durations=shard_durations,
     )
@@ -80,6 +82,7 @@ def report_value(space: "Workspace", choice: "Choice", chosen: "Chosen", *, look
         if choice.shard is None
         else {"number": choice.shard.number, "count": choice.shard.count, "partition": chosen.partition},
         "projects": sorted({task.project for task in chosen.tasks if task in seeds}),
+        "excluded": [str(task) for task in plan.excluded],
         "tasks": [
             {
                 "task": str(task),

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.affected import OnUnknown, Selection
     from haz.api import Scope, Workspace
-    from haz.model import Reference, TaskId
+    from haz.model import Reference, TaskGroup, TaskId
 
 GitChanged = Annotated[
     bool, Option("--git-changed", help="Only tasks affected by what differs from HEAD, or is untracked.")
@@ -35,6 +35,16 @@ OnUnknownBase = Annotated[
     ),
 ]
 Dependents = Annotated[bool, Option("--affected-dependents", help="Add all that comes after affected tasks.")]
+Exclude = Annotated[
+    list[str] | None,
+    Option(
+        "--exclude",
+        metavar="WHAT",
+        completes="exclusions",
+        help="Not WHAT: tasks (P:T, ^:T, …), a project, or [TAG]; what other tasks need is run all the same. "
+        "May be given several times.",
+    ),
+]
 ShardOption = Annotated[
     str | None, Option("--shard", metavar="I/N", help="Only part I of N parts of about equal weight.")
 ]
@@ -77,6 +87,7 @@ class Choice(Record):
     on_unknown: OnUnknown = "error"
     shard: Shard | None = None
     durations: str | None = None
+    exclude: tuple[Reference | TaskGroup, ...] = ()
 
 
 def changed(
@@ -102,6 +113,7 @@ def choice(
     workspace: bool,
     dependents: bool,
     on_unknown: str | None,
+    exclude: tuple[Reference | TaskGroup, ...],
     part: str | None,
     durations: str | None,
 ) -> Choice:
@@ -118,7 +130,7 @@ def choice(
     if durations is not None and mine is None:
         raise UsageError("--shard-durations needs --shard")
     scope: Scope = "workspace" if workspace else "all" if every else "none"
-    return Choice(references, scope, wanted, dependents, _on_unknown(on_unknown), mine, durations)
+    return Choice(references, scope, wanted, dependents, _on_unknown(on_unknown), mine, durations, exclude)
 
 
 def _on_unknown(text: str | None) -> OnUnknown:
@@ -154,7 +166,7 @@ class Chosen(Record):
         """The plan, cut down to the tasks."""
         mine = frozenset(self.tasks)
         seeds = tuple(task for task in self.whole.seeds if task in mine)
-        return Plan(seeds, {task: self.whole.reasons[task] for task in self.tasks})
+        return Plan(seeds, {task: self.whole.reasons[task] for task in self.tasks}, self.whole.excluded)
 
 
 def chosen(space: Workspace, wanted: Choice) -> Chosen:
@@ -162,7 +174,8 @@ def chosen(space: Workspace, wanted: Choice) -> Chosen:
     notes = []
     selection = None
     if wanted.changed is None:
-        whole = space.plan(wanted.references, scope=wanted.scope)
+        whole = space.plan(wanted.references, scope=wanted.scope, exclude=wanted.exclude)
+        verb = "asked for"
     else:
         selection = space.affected(
             wanted.references,
@@ -172,12 +185,15 @@ def chosen(space: Workspace, wanted: Choice) -> Chosen:
             staged=wanted.changed.staged,
             with_dependents=wanted.dependents,
             on_unknown=wanted.on_unknown,
+            exclude=wanted.exclude,
         )
-        whole = selection.plan
+        whole, verb = selection.plan, "affected"
         if selection.warning is not None:
             notes.append(f"warning: {selection.warning}")
-        if not whole.tasks:
+        if not whole.tasks and not whole.excluded:
             notes.append(f"nothing affected ({counted(selection.changed, 'changed path')})")
+    if not whole.tasks and whole.excluded:
+        notes.append(f"nothing {verb} but what is excluded ({counted(len(whole.excluded), 'task')})")
     tasks, mark = whole.tasks, None
     if wanted.shard is not None:
         from haz.api import read_durations  # noqa: PLC0415 - few runs are divided

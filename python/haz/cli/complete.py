@@ -87,10 +87,11 @@ def _of_command(command: Command, words: list[str], last: str, directory: str) -
         parameter = options.get(name)
         at += 1
         if parameter is not None:
-            given.add(parameter.field)
-            if parameter.kind == "value" and not equals:
+            if parameter.kind != "values":
+                given.add(parameter.field)
+            if parameter.kind in ("value", "values") and not equals:
                 if at == len(words):
-                    return _values(parameter, directory)
+                    return _values(parameter, directory, last)
                 at += 1
     name, equals, _ = last.partition("=")
     if equals and name in options:
@@ -98,7 +99,7 @@ def _of_command(command: Command, words: list[str], last: str, directory: str) -
         # A shell completes files by itself, and knows what is behind the `=`.
         return [(value if value in (FILES, DIRECTORIES) else f"{name}={value}", says) for value, says in found]
     if last.startswith("-"):
-        longest = {p.field: p for p in command.parameters if p.kind in ("switch", "value") and p.field not in given}
+        longest = {p.field: p for p in command.parameters if p.is_option and p.field not in given}
         return [*((p.declared.names[-1], p.declared.help) for p in longest.values()), ("--help", "Show help.")]
     argument = next((p for p in command.parameters if p.kind in ("one", "optional", "many")), None)
     return () if argument is None else _values(argument, directory, last)
@@ -113,11 +114,22 @@ def _values(parameter: Parameter, directory: str, last: str = "") -> Words:
         return [(FILES, "")]
     if completes == "runs":
         return _runs(directory)
-    if completes == "tasks":
+    if completes in ("tasks", "exclusions"):
         from haz.outline import outline  # noqa: PLC0415 - reads the workspace
 
-        return references(outline(os.path.abspath(directory)), last)
+        workspace = outline(os.path.abspath(directory))
+        groups = _groups(workspace, last) if completes == "exclusions" and ":" not in last else ()
+        return [*groups, *references(workspace, last)]
     return ()
+
+
+def _groups(workspace: Outline, last: str) -> Iterator[tuple[str, str]]:
+    """Yield what stands for all tasks of a project, or of those with a tag."""
+    for project in workspace.projects:
+        if last.startswith("["):
+            yield from ((f"[{tag}]", "") for tag in project.tags)
+        else:
+            yield project.name, project.root or "/"
 
 
 def _runs(directory: str) -> Words:

@@ -31,7 +31,8 @@ __all__ = ["Annotated", "Argument", "Command", "Group", "Option", "Parameter", "
 class Option:
     """An option: its names, and for one that takes a value the `metavar`. A `bool` parameter is a switch.
 
-    `choices` are the values there are, else `completes` says what a value is: `tasks`, `files` or `runs`.
+    One that is `list[str]` may be given several times, any other once. `choices` are the values there are, else
+    `completes` says what a value is: `tasks`, `exclusions`, `files` or `runs`.
     """
 
     def __init__(
@@ -73,13 +74,17 @@ class Words:
 
 
 class Parameter(Record):
-    """One parameter of a command. `kind` is one of switch, value, one, optional, many and words."""
+    """One parameter of a command. `kind` is one of switch, value, values, one, optional, many and words."""
 
     field: str
     kind: str
     declared: Option | Argument | Words
     type: Any
     default: Any = None
+
+    @property
+    def is_option(self) -> bool:
+        return self.kind in ("switch", "value", "values")
 
 
 class Command(Record):
@@ -136,7 +141,11 @@ def _kind(of: Any, declared: Any, has_default: bool) -> str:
     if isinstance(declared, Words):
         return "words"
     if isinstance(declared, Option):
-        return "switch" if of is bool else "value"
-    if of is not str and of != (str | None):
+        return "switch" if of is bool else "value" if _is_text(of) else "values"
+    if not _is_text(of):
         return "many"
     return "optional" if has_default else "one"
+
+
+def _is_text(of: Any) -> bool:
+    return of is str or of == (str | None)

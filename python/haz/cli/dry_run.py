@@ -46,4 +46,4 @@ def plan_value(plan: Plan, predictions: Mapping[TaskId, Prediction] | None = Non
         if predictions is not None:
             row["cache"] = {"kind": predictions[task].kind, "reason": predictions[task].reason}
         rows.append(row)
-    return {"version": 1, "tasks": rows}
+    return {"version": 1, "excluded": [str(task) for task in plan.excluded], "tasks": rows}

@@ -133,7 +133,7 @@ def _bare(function: Function, parameters: Sequence[Parameter]) -> Callable[..., 
 def _parameter(parameter: Parameter) -> inspect.Parameter:
     declared, annotation, default = parameter.declared, parameter.type, parameter.default
     info: Any
-    if parameter.kind in ("switch", "value"):
+    if parameter.is_option:
         info = typer.Option(*declared.names, metavar=declared.metavar or None, help=declared.help)
     else:
         info = typer.Argument(metavar=declared.metavar, help=declared.help, show_default=False)

@@ -67,7 +67,7 @@ def _command(one: "Command") -> list[str]:
     lines = [f".SS haz {' '.join(one.path)}{_usage(one)}", _plain(one.help.strip())]
     for parameter in one.parameters:
         declared = parameter.declared
-        if parameter.kind in ("switch", "value"):
+        if parameter.is_option:
             names = ", ".join(f"\\fB{_plain(name)}\\fR" for name in declared.names)
             metavar = f" \\fI{_plain(declared.metavar)}\\fR" if declared.metavar else ""
             default = f" Default: {parameter.default}." if isinstance(parameter.default, str) else ""
@@ -80,7 +80,7 @@ def _command(one: "Command") -> list[str]:
 def _usage(one: "Command") -> str:
     if one.subcommands:
         return " COMMAND" if one.function is None else " [COMMAND]"
-    return "".join(_place(parameter) for parameter in one.parameters if parameter.kind not in ("switch", "value"))
+    return "".join(_place(parameter) for parameter in one.parameters if not parameter.is_option)
 
 
 def _place(parameter: "Parameter") -> str:

@@ -88,6 +88,7 @@ def refuse(params: list[Any], ctx: Any, args: list[str]) -> int:
     Returns the number of arguments that are no options, up to `--`.
     """
     takes_value: dict[str, bool] = {}
+    several = {parameter.opts[0] for parameter in params if getattr(parameter, "multiple", False)}
     for parameter in params:
         if parameter.param_type_name == "option":
             takes_value.update(dict.fromkeys(parameter.opts, not getattr(parameter, "is_flag", False)))
@@ -103,7 +104,7 @@ def refuse(params: list[Any], ctx: Any, args: list[str]) -> int:
         if not name.startswith("-") or name not in takes_value:
             continue
         first = next(parameter.opts[0] for parameter in params if name in parameter.opts)
-        if first in seen:
+        if first in seen and first not in several:
             raise UsageError(f"{name} cannot be used multiple times", ctx=ctx)
         seen.add(first)
         if takes_value[name] and not given:

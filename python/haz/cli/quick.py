@@ -59,7 +59,7 @@ def _given(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
     options: dict[str, Parameter] = {}
     argument = rest = None
     for parameter in command.parameters:
-        for name in parameter.declared.names if parameter.kind in ("switch", "value") else ():
+        for name in parameter.declared.names if parameter.is_option else ():
             options[name] = parameter
         if parameter.kind == "words":
             rest = parameter
@@ -83,7 +83,7 @@ def _given(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
         attached = len(word) > 2 and word[1] != "-" and word[2] != "="
         name, equals, value = (word[:2], "=", word[2:]) if attached else word.partition("=")
         option = options.get(name)
-        if option is None or option.field in given:
+        if option is None or (option.field in given and option.kind != "values"):
             return None
         if option.kind == "switch":
             if equals:
@@ -99,7 +99,10 @@ def _given(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
             at += 1
         if not value:
             return None
-        given[option.field] = value
+        if option.kind == "values":
+            given.setdefault(option.field, []).append(value)
+        else:
+            given[option.field] = value
     if argument is None:
         return None if positional else given
     if argument.kind == "many":

@@ -39,6 +39,7 @@ def command(
     merge_base: changes.MergeBase = False,
     on_unknown: changes.OnUnknownBase = None,
     affected_dependents: changes.Dependents = False,
+    exclude: changes.Exclude = None,
     shard: changes.ShardOption = None,
     shard_durations: changes.ShardDurations = None,
     output_mode: Annotated[
@@ -128,6 +129,7 @@ def command(
         workspace=workspace,
         dependents=affected_dependents,
         on_unknown=on_unknown,
+        exclude=values.exclusions(exclude),
         part=shard,
         durations=shard_durations,
     )

@@ -9,14 +9,14 @@ from haz.config import _values as grammar
 from haz.config._shared import positive
 from haz.errors import UsageError
 from haz.names import either, identifier_problem, nearest
-from haz.references import parse
+from haz.references import parse, parse_exclusion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
     from haz.env import ColourChoice
-    from haz.model import OutputMode, Reference
+    from haz.model import OutputMode, Reference, TaskGroup
     from haz.run_task import CachePolicy
 
 
@@ -136,6 +136,18 @@ def references(texts: list[str] | None) -> tuple[Reference, ...]:
             parsed.append(parse(text))
         except ValueError as error:
             raise UsageError(f"{error}{_meant(text)}") from None
+    return tuple(parsed)
+
+
+def exclusions(texts: list[str] | None) -> tuple[Reference | TaskGroup, ...]:
+    """Parse what `--exclude` names."""
+    parsed = []
+    for text in texts or ():
+        try:
+            parsed.append(parse_exclusion(text))
+        except ValueError as error:
+            several = "; give --exclude once for each" if "," in text else ""
+            raise UsageError(f"--exclude: {error}{several or _meant(text)}") from None
     return tuple(parsed)
 
 
