@@ -11,6 +11,7 @@ import os
 from haz._record import Record
 from haz.errors import HazError
 from haz.ignored import FOREIGN
+from haz.names import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ DIFF = (
     "-O/dev/null",
 )
 SUBMODULE = b"160000"
+# The fewest digits that git takes for the start of an id.
+SHORTEST = 4
 HEADER = "git-changeset enumeration failed"
 
 
@@ -75,7 +78,7 @@ class UnknownBase(VcsError):  # noqa: N818 - what it is, not that it is one
     def __init__(self, message: str, fetch: str | None, hint: str | None = None) -> None:
         advice = hint or "check the spelling"
         if fetch is not None:
-            advice = f"fetch it first: `{fetch}`"
+            advice = f"fetch it first: `{fetch}`" + (f"; {hint}" if hint else "")
         super().__init__(message, f"{advice}; or say `--on-unknown all` to take everything as changed")
         self.fetch = fetch
 
@@ -328,33 +331,48 @@ def _is_shallow(repository: Repository) -> bool:
 
 
 def _fetching(repository: Repository, revision: str, *, whole: bool) -> tuple[str | None, str | None]:
-    """Return the command that brings a commit with as much history as is needed, and what to say if there is none."""
+    """Return the command that brings a commit with as much history as is needed, and what else can be said."""
     import shlex  # noqa: PLC0415 - needed on failure only
 
+    # `origin/main~3` needs the history of `origin/main`.
+    stem = min((revision.partition(mark)[0] for mark in ("~", "^", "@{")), key=len)
+    name = stem.removeprefix("refs/").removeprefix("heads/").removeprefix("remotes/").removeprefix("tags/")
+    is_tag = stem in (f"refs/tags/{name}", f"tags/{name}")
+    is_head = name in ("HEAD", "@", "")
+    is_hex = len(name) >= SHORTEST and not name.strip("0123456789abcdefABCDEF")
+    shallow = _is_shallow(repository)
+    if is_head and not shallow:
+        return None, "the history of `HEAD` does not go back that far" if name else None
     remotes = (repository.line("remote") or "").split("\n")
     remote = "origin" if "origin" in remotes else remotes[0]
+    refs = (repository.line("for-each-ref", "--format=%(refname:short)") or "").split("\n")
+    here = nearest(name, refs) if not remote else f"{remote}/{name}" if f"{remote}/{name}" in refs else None
+    if here is not None and not (is_head or is_tag):
+        says = "it is called" if remote else "perhaps you mean"
+        return None, f"{says} `{here}{revision[len(stem) :]}`" + (" here" if remote else "")
     if not remote:
         return None, None
-    # `origin/main~3` needs the history of `origin/main`.
-    name: str = revision.partition("~")[0].partition("^")[0].removeprefix("refs/remotes/")
-    whole = whole or not revision.endswith(name)
-    shallow = _is_shallow(repository)
+    whole = whole or revision != stem
     depth = [] if not shallow else ["--unshallow"] if whole else ["--depth=1"]
 
     def command(*words: str) -> str:
         return " ".join(map(shlex.quote, ("git", "fetch", *words)))
 
+    def branch_of(known: str, branch: str) -> str:
+        return command(*depth, known, f"+refs/heads/{branch}:refs/remotes/{known}/{branch}")
+
     for known in remotes:
         branch = name.removeprefix(f"{known}/")
         if branch != name:
-            return command(*depth, known, f"+refs/heads/{branch}:refs/remotes/{known}/{branch}"), None
-    if len(name) in (40, 64) and not name.strip("0123456789abcdefABCDEF"):
+            return branch_of(known, branch), None
+    if is_tag:
+        return command(*depth, remote, "tag", name), None
+    if is_hex and len(name) in (40, 64):
         return command(*depth, remote, name), None
+    way = f"`{branch_of(remote, name)}` and is then called `{remote}/{name}`"
     if shallow:
-        return command("--unshallow", "--tags", remote), None
-    branch = name.removeprefix("refs/heads/")
-    ways = command(remote, "tag", branch), command(remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
-    return None, f"a tag comes with `{ways[0]}`, a branch with `{ways[1]}` and is then called `{remote}/{branch}`"
+        return command("--unshallow", "--tags", remote), None if is_head or is_hex else f"a branch comes with {way}"
+    return None, f"a tag comes with `{command(remote, 'tag', name)}`, a branch with {way}"
 
 
 def _told(err: bytes) -> str:

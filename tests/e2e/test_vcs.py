@@ -320,6 +320,9 @@ class TestBase:
             ("main", "{topic}", False),
             ("main", "{topic}", True),
             ("main", "v1", False),
+            ("main", "refs/tags/v1", False),
+            ("main", "tags/v1", True),
+            ("topic", "remotes/origin/main", False),
         ],
     )
     @pytest.mark.parametrize("depth", [["--depth", "1"], ["--single-branch"], ["--depth", "1", "--no-tags"]])
@@ -347,12 +350,43 @@ class TestBase:
             subprocess.run(shlex.split(unknown.fetch), cwd=place, check=True, capture_output=True)
         else:
             pytest.fail(f"still unknown after {commands}")
-        base = revision.replace("refs/remotes/", "").replace("origin/", "")
+        base = revision.replace("refs/", "").replace("remotes/", "").replace("origin/", "")
         base = base.replace("HEAD", branch)
         words = ["--merge-base"] if merge_base else []
         told = origin.git("diff", "--name-only", "--no-renames", *words, base, branch, "--").decode().split()
         assert found == {f"/{path}" for path in told}
         assert commands or depth == ["--single-branch"]
+
+    @pytest.mark.parametrize("depth", [["--depth", "1"], ["--single-branch"], []])
+    @pytest.mark.parametrize(("typed", "rest"), [("main", ""), ("heads/main", "~1"), ("refs/heads/main", "^^")])
+    def test_a_branch_that_only_the_remote_has_is_told_with_its_name_here(
+        self, tmp_path: Path, typed: str, rest: str, depth: list[str]
+    ) -> None:
+        """EXEC-029: in a clone of another branch `main` is nothing that git knows."""
+        origin = self.fork(tmp_path)
+        place = tmp_path / "clone"
+        subprocess.run(["git", "clone", "-q", *depth, "-b", "topic", f"file://{origin.root}", place], check=True)
+        with pytest.raises(UnknownBase) as raised:
+            changeset(str(place), since(typed + rest))
+        if depth:
+            command = next(one for one in (raised.value.hint or "").split("`") if "+refs/heads/main:" in one)
+            assert "is then called `origin/main`" in (raised.value.hint or "")
+            subprocess.run(shlex.split(command), cwd=place, check=True, capture_output=True)
+            with pytest.raises(UnknownBase) as raised:
+                changeset(str(place), since(typed + rest))
+        assert f"it is called `origin/main{rest}` here" in (raised.value.hint or "")
+        found = paths(Repository(place), since(f"origin/main{rest}"))
+        told = origin.git("diff", "--name-only", f"main{rest}", "topic", "--").decode().split()
+        assert found == {f"/{path}" for path in told}
+
+    def test_history_that_ends(self, tmp_path: Path) -> None:
+        made = self.fork(tmp_path)
+        with pytest.raises(UnknownBase, match="git does not know the commit `HEAD~9`") as raised:
+            changeset(str(made.root), since("HEAD~9"))
+        assert "the history of `HEAD` does not go back that far" in (raised.value.hint or "")
+        with pytest.raises(UnknownBase) as raised:
+            changeset(str(made.root), since("mian~1"))
+        assert "perhaps you mean `main~1`" in (raised.value.hint or "")
 
     def test_a_name_that_nobody_knows(self, tmp_path: Path) -> None:
         """EXEC-029: of a branch and a tag alike."""
