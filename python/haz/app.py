@@ -294,7 +294,6 @@ def run_changed(
     if not guest and loop.signalled is None:
         # One that came when the loop had nothing left to wait for.
         loop.signalled = next((token for kind, token, _ in queue.wait(0) if kind == "signal"), None)
-    keep_out_of_git(workspace)
     if processes.spawned:
         collect(workspace, ctx.store.added, observer)
     outcome = schedule.outcome()
@@ -308,6 +307,8 @@ def run_changed(
         if recall is not None:
             recall.record(ctx, outcome)
             _core.step("checkpoint-kept")
+    # Last: what is kept above may have made one of the folders.
+    keep_out_of_git(workspace)
     interrupted = isinstance(events, InterruptibleEvents) and events.interrupted
     return RunReport(outcome, 0.0, processes.spawned, loop.signalled, loop.superseded), interrupted
 

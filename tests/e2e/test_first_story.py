@@ -7,7 +7,9 @@ import signal
 
 import pytest
 
-from tests.space import Space, living
+from tests.eager import settle
+from tests.repository import Repository
+from tests.space import EAGER, Space, living
 
 COPY = """
     build:
@@ -239,3 +241,14 @@ def test_what_haz_keeps_for_itself_is_ignored_by_git(built: Space) -> None:
     git("init", "-q")
     shown = git("status", "--porcelain", "--untracked-files=all").splitlines()
     assert [line for line in shown if ".haz/" in line] == ["?? .haz/workspace.yml"]
+
+
+def test_what_the_first_run_of_tasks_without_outputs_keeps_is_ignored_by_git(space: Space) -> None:
+    """The folder of what was understood is made after the last task; it used to be left to `git add`."""
+    space.command = EAGER
+    space.project("lib", "t: {command: [echo, done]}")
+    Repository.new(space.root).commit()
+    settle(space.root)
+    space.run("--workspace").ok()
+    assert Repository(space.root).status() == set()
+    assert (space.root / ".haz/state/workspace-v1").is_file()
