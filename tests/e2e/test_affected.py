@@ -245,6 +245,10 @@ class TestAffected:
         assert {row["expected"] for row in value["tasks"]} == {"miss"}
         assert not repository.haz("affected", "--format", "json").ok().out.count("miss")
 
+    def test_a_lookup_that_nobody_would_see_is_refused(self, repository: Space) -> None:
+        """Spec 04 §2.3: it used to look everything up, and to say nothing of it."""
+        refused(repository.haz("affected", "--lookup"), "--lookup needs --format json")
+
     def test_it_writes_nothing(self, repository: Space) -> None:
         before = repository.files()
         repository.write("app/it.txt", "2")

@@ -8,6 +8,7 @@ from haz.cli import changes, values
 from haz.cli.common import MessageColour
 from haz.cli.declare import Annotated, Argument, Option
 from haz.cli.report import finish
+from haz.errors import UsageError
 from haz.streams import Writer, valid
 
 TYPE_CHECKING = False
@@ -46,6 +47,8 @@ def command(
     )
     chosen_form = values.output_format(form)
     values.colour(color)
+    if look_up and chosen_form != "json":
+        raise UsageError("--lookup needs --format json: lines have no room for what it finds")
     choice = changes.choice(
         values.references(tasks),
         wanted or changes.Changed(),
