@@ -60,6 +60,8 @@ def test_options_that_were_not_given_and_their_values(workspace: Space) -> None:
     assert words(workspace, "init", "--from", "c") == ["cargo"]
     assert words(workspace, "-C", "") == [":directories"]
     assert words(workspace, "--directory=x") == [":directories"]
+    assert words(workspace, "--root", "") == words(workspace, "--root=") == [":directories"]
+    assert words(workspace, "--root", "..", "verify", "w", cwd=".haz") == ["web:serve"]
     assert words(workspace, "schema", "ov") == ["overlay"]
 
 

@@ -236,7 +236,6 @@ MISTAKES = [
     ("run --dry-run --dry-run", ["--dry-run", "multiple times"]),
     ("run --output-mode live --output-mode live", ["--output-mode", "multiple times"]),
     ("run -j 1 --jobs 2", ["--jobs", "multiple times"]),
-    ("run --version", ["--version"]),
     ("run --al", ["--al"]),
     ("bogus", ["bogus"]),
     ("help", ["help"]),
@@ -245,6 +244,11 @@ MISTAKES = [
     ("", ["run", "query"]),
     ("--bogus", ["--bogus"]),
     ("-C", ["-C", "DIR"]),
+    ("--root", ["--root", "DIR"]),
+    ("--root / run --bogus", ["--bogus"]),
+    ("-C /nonexistent run --bogus", ["--bogus"]),
+    ("-C / --root / list", ["-C", "--root", "mutually exclusive"]),
+    ("-C /nonexistent list", ["/nonexistent"]),
 ]
 
 
@@ -288,13 +292,19 @@ def test_help_wins_over_other_mistakes_and_goes_to_stdout(line: str) -> None:
     assert "\x1b" not in done.stdout
 
 
-def test_the_version() -> None:
-    """04 §2.4."""
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("--version", "-V", "--version --bogus", "-C / --version", "--help --version", "run --version", "run -V"),
+        *("run x --all --bogus --version", "cache --version", "cache info -V", "-C / runs show --version"),
+    ],
+)
+def test_the_version(line: str) -> None:
+    """04 §2.4, and §14 C1: it could be asked of the program alone."""
     from haz import __version__
 
-    for line in ("--version", "-V", "--version --bogus", "-C / --version"):
-        done = subprocess.run([*HAZ, *line.split()], cwd="/", capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout, done.stderr) == (0, f"haz {__version__}\n", "")
+    done = subprocess.run([*HAZ, *line.split()], cwd="/", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"haz {__version__}\n", "")
 
 
 def test_values_and_options_can_be_written_in_every_way(workspace: Space) -> None:

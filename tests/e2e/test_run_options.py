@@ -108,3 +108,27 @@ def test_a_bare_word_is_answered_with_the_tasks_of_that_name(tasks: Space) -> No
 def test_a_bare_word_where_there_is_no_workspace_is_taken_for_a_task_of_the_project_here(tmp_path: Path) -> None:
     """04 §5.1."""
     assert "did you mean '~:build'?" in Space(tmp_path).haz("run", "build").err
+
+
+def test_the_root_of_the_workspace_can_be_given(tasks: Space) -> None:
+    """04 §14 C1: nothing above it is looked at, as `-C` would."""
+    nested = Space(tasks.root / "lib/nested")
+    nested.project("inner", "t: {command: [echo, inner]}")
+    assert "<a>" in nested.haz("--root", "../..", "run", "lib:show").ok().out
+    assert nested.haz("--root", ".", "list", "--workspace").ok().out == "inner:t\n"
+    assert nested.haz("--root=../..", "list", "-q").code == 2
+    outer = tasks.haz("--root", "lib", "list")
+    assert (outer.code, outer.out) == (2, "")
+    assert f"--root: {tasks.root}/lib is not the top of a workspace, but lies in that of {tasks.root}\n" in outer.err
+    assert "discovery failed" in tasks.haz("--root=/", "list").err
+    (tasks.root.parent / "link").symlink_to(tasks.root)
+    assert tasks.haz("--root", str(tasks.root.parent / "link"), "list", "lib:bad").ok().out == "lib:bad\n"
+
+
+def test_the_root_of_an_implicit_workspace_can_be_given(space: Space) -> None:
+    """DISC-003."""
+    space.write("haz.yml", "name: one\ntasks: {t: {command: [echo]}}\n")
+    (space.root / ".git").mkdir()
+    (space.root / "below").mkdir()
+    assert space.haz("--root", "..", "list", cwd="below").ok().out == "one:t\n"
+    assert "is not the top of a workspace" in space.haz("--root", ".", "list", cwd="below").err

@@ -63,7 +63,22 @@ def lines(draw: st.DrawFn) -> list[str]:
             pieces.append([draw(value)])
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         pieces.insert(draw(st.integers(0, len(pieces))), [draw(st.sampled_from(ODD))])
-    before = draw(st.sampled_from([[], [], [], ["-C", "."], ["--directory=."], ["--version"], ["-h"], ["bogus"]]))
+    before = draw(
+        st.sampled_from(
+            [
+                [],
+                [],
+                [],
+                ["-C", "."],
+                ["--directory=."],
+                ["--root", "."],
+                ["--root=x"],
+                ["--version"],
+                ["-h"],
+                ["bogus"],
+            ]
+        )
+    )
     return [*before, *command.path, *(word for piece in pieces for word in piece)]
 
 
@@ -85,6 +100,7 @@ def test_what_the_quick_parser_accepts_it_reads_as_typer_does(words: list[str]) 
     assert isinstance(slowly, quick.Call), words
     assert quickly.function is slowly.function
     assert quickly.given == slowly.given
+    assert (quickly.directory, quickly.root) == (slowly.directory, slowly.root)
 
 
 @settings(max_examples=200, deadline=None)

@@ -78,10 +78,11 @@ SPEECH = (
     "_core _record cache.text config._shared config._values config.schema diagnostics env errors events graph_text "
     "history.text model names observers plan query references render report streams why"
 )
-# `init` makes a workspace where there is none; words are completed, and guessed after a mistake, without loading one.
+# `init` makes a workspace where there is none; words are completed, and guessed after a mistake, without loading one;
+# and `--root` is looked at before it is known whether the command loads any.
 WITHOUT_A_WORKSPACE = {
     "cli.init": {"importers", "init", "workspace"},
-    "cli": {"cache.formats"},
+    "cli": {"cache.formats", "workspace"},
     "cli.complete": {"outline", "history.files", "workspace"},
     "cli.values": {"outline"},
     "cli.once": {"reasons"},

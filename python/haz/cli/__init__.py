@@ -77,7 +77,7 @@ def look_ahead(arguments: Sequence[str]) -> None:
 
 def invoke(call: Call) -> int:
     """Call a command's function in the directory that the command line names."""
-    enter(call.directory)
+    enter(call.directory, call.root)
     return call.function(**call.given)
 
 
@@ -92,21 +92,33 @@ def version() -> int:
     return finish(out)
 
 
-def enter(directory: str | None) -> None:
-    """Change to the directory of `-C`, and make sure that there is a current one (04 §2.5)."""
+def enter(directory: str | None, root: str | None = None) -> None:
+    """Change to the directory of `-C` or `--root`, and make sure that there is a current one (04 §2.5).
+
+    That of `--root` must be the top of a workspace. Raises `UsageError`, `LoadError`.
+    """
     import os  # noqa: PLC0415
 
     from haz.errors import UsageError  # noqa: PLC0415
 
-    if directory is not None:
+    if directory is not None and root is not None:
+        raise UsageError("-C and --root are mutually exclusive")
+    wanted = root if directory is None else directory
+    if wanted is not None:
         try:
-            os.chdir(directory)
+            os.chdir(wanted)
         except OSError as error:
-            raise UsageError(f"cannot change to directory {directory!r}: {error.strerror}") from None
+            raise UsageError(f"cannot change to directory {wanted!r}: {error.strerror}") from None
     try:
-        os.getcwd()
+        here = os.getcwd()
     except OSError as error:
         raise UsageError(
             f"cannot read current working directory: {error.strerror}",
             "change to a directory that exists, or use -C DIR",
         ) from None
+    if root is not None:
+        from haz.workspace import find_root  # noqa: PLC0415 - seldom asked for
+
+        found = find_root(here).path
+        if found != os.path.realpath(here):
+            raise UsageError(f"--root: {here} is not the top of a workspace, but lies in that of {found}")

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 NAME = "__complete"
 FILES, DIRECTORIES = ":files", ":directories"
+IN_DIRECTORY = ("--directory=", "--root=")
 _TOP = (
     ("-C", "Behave as if started in DIR."),
     ("--directory", "Behave as if started in DIR."),
+    ("--root", "The same, and DIR must be the top of a workspace."),
     ("--version", "Print the version."),
     ("--help", "Show help."),
 )
@@ -54,13 +56,13 @@ def _candidates(words: list[str], last: str) -> Words:
     directory = "."
     while words and words[0].startswith("-"):
         option = words.pop(0)
-        if option in ("-C", "--directory"):
+        if option in ("-C", "--directory", "--root"):
             if not words:
                 return [(DIRECTORIES, "")]
             directory = words.pop(0)
-        elif option.startswith("--directory="):
+        elif option.startswith(IN_DIRECTORY):
             directory = option.partition("=")[2]
-    if not words and last.startswith("--directory="):
+    if not words and last.startswith(IN_DIRECTORY):
         return [(DIRECTORIES, "")]
     if not words:
         commands = [(name, tree.command(name).summary) for name in tree.NAMES if name.startswith(last)]

@@ -11,7 +11,7 @@ import typer
 from typer._click.exceptions import NoSuchOption
 from typer.exceptions import TyperException
 
-from haz.cli import enter, tree, version
+from haz.cli import tree
 from haz.cli.parsing import CommandWithWords, StrictCommand, StrictGroup
 from haz.cli.quick import Call
 from haz.cli.report import finish, usage_error
@@ -32,12 +32,13 @@ HELP = "A task runner for large monorepos: in order, in parallel, and never twic
 def parse(words: Sequence[str]) -> Call | int:
     """Parse a command line; an exit code where there is nothing left to do, as after `--help`.
 
-    A mistake becomes one line on stderr (spec 04 §2.3). The directory of `-C` is entered on the way.
+    A mistake becomes one line on stderr (spec 04 §2.3).
     """
     printed = io.StringIO()
+    place: dict[str, str | None] = {}
     try:
         with redirect_stdout(printed):
-            result = parser().main(list(words), prog_name="haz", standalone_mode=False)
+            result = parser().main(list(words), prog_name="haz", standalone_mode=False, obj=place)
     except NoSuchOption as error:
         near = nearest(error.option_name, error.possibilities or ())
         return usage_error(f"no such option: {error.option_name}{f'; did you mean {near}?' if near else ''}")
@@ -46,7 +47,9 @@ def parse(words: Sequence[str]) -> Call | int:
     # Help goes out as all other output does, so that what becomes of it is known.
     out = Writer(1)
     out.text(printed.getvalue())
-    return finish(out) or (result if isinstance(result, (Call, int)) else 0)
+    if isinstance(result, Call):
+        return finish(out) or result.replace(**place)
+    return finish(out) or (result if isinstance(result, int) else 0)
 
 
 def parser() -> typer.core.TyperGroup:
@@ -68,20 +71,19 @@ def parser() -> typer.core.TyperGroup:
     return group
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        raise typer.Exit(version())
-
-
 def _top(
+    context: typer.Context,
     directory: Annotated[
         str | None, typer.Option("-C", "--directory", metavar="DIR", help="Behave as if started in DIR.")
     ] = None,
-    version: Annotated[  # noqa: ARG001 - eager: handled before anything else
-        bool, typer.Option("-V", "--version", callback=_version, is_eager=True, help="Print the version.")
+    root: Annotated[
+        str | None, typer.Option("--root", metavar="DIR", help="The same, and DIR must be the top of a workspace.")
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - handled before anything else
+        bool, typer.Option("-V", "--version", help="Print the version.")
     ] = False,
 ) -> None:
-    enter(directory)
+    context.obj.update(directory=directory, root=root)
 
 
 def _add(application: typer.Typer, name: str, command: Command) -> None:

@@ -43,6 +43,7 @@ def page() -> str:
         "that it depends on has changed: then outputs and streams come from the cache.",
         ".SH OPTIONS",
         *_item("\\fB\\-C\\fR, \\fB\\-\\-directory\\fR \\fIDIR\\fR", "Behave as if started in DIR."),
+        *_item("\\fB\\-\\-root\\fR \\fIDIR\\fR", "The same, and DIR must be the top of a workspace."),
         *_item("\\fB\\-V\\fR, \\fB\\-\\-version\\fR", "Print the version."),
         *_item("\\fB\\-h\\fR, \\fB\\-\\-help\\fR", "Show help; every command has it."),
         ".SH COMMANDS",

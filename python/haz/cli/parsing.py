@@ -7,7 +7,7 @@ from typing import Any
 from typer._click.exceptions import UsageError
 from typer.core import TyperCommand, TyperGroup
 
-from haz.cli import tree
+from haz.cli import tree, version
 from haz.names import nearest
 
 HELP = ("-h", "--help")
@@ -18,7 +18,7 @@ class StrictCommand(TyperCommand):
     """A command that refuses what spec 04 §2.2 refuses."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        args = first_of_all(args, HELP)
+        args = help_or_version(ctx, args)
         refuse(self.params, ctx, args)
         return super().parse_args(ctx, args)
 
@@ -47,7 +47,7 @@ class StrictGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         first = next((at for at, word in enumerate(args) if word in self.commands), len(args))
-        own = first_of_all(first_of_all(args[:first], VERSION if ctx.parent is None else ()), HELP)
+        own = help_or_version(ctx, args[:first])
         if own != args[:first]:
             return super().parse_args(ctx, own)
         refuse(self.params, ctx, own)
@@ -72,14 +72,15 @@ class StrictGroup(TyperGroup):
         raise UsageError(f"'{name}' is no command of `{ctx.command_path}`; {meant}", ctx=ctx)
 
 
-def first_of_all(args: list[str], names: tuple[str, ...]) -> list[str]:
-    """Return the option of these names alone where it is among the options: help and version win over mistakes."""
-    for word in args:
-        if word == "--":
-            break
-        if word in names:
-            return [word]
-    return args
+def help_or_version(ctx: Any, args: list[str]) -> list[str]:
+    """Return the option for help alone where it is among the options; print the version where that one is, and end.
+
+    Both win over mistakes. The version of a command is that of the program.
+    """
+    options = args[: args.index("--")] if "--" in args else args
+    if any(word in VERSION for word in options):
+        ctx.exit(version())
+    return next(([word] for word in options if word in HELP), args)
 
 
 def refuse(params: list[Any], ctx: Any, args: list[str]) -> int:

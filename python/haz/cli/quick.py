@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Call(Record):
-    """A command line that was understood: the function, what to give it, and the directory to work in.
+    """A command line that was understood: the function, what to give it, and the directory of `-C` or of `--root`.
 
     Left out is what has the value that it has without being given.
     """
@@ -26,16 +26,18 @@ class Call(Record):
     function: Function
     given: dict[str, Any]
     directory: str | None = None
+    root: str | None = None
 
 
 def parse(words: Sequence[str]) -> Call | None:
     """Understand a command line, or return None."""
-    at, directory = 0, None
-    if len(words) > 1 and words[0] in ("-C", "--directory") and _is_plain(words[1]):
-        at, directory = 2, words[1]
-    elif words and words[0].startswith("--directory="):
-        at, directory = 1, words[0].partition("=")[2]
-    if at == len(words) or words[at] not in tree.NAMES or directory == "":
+    at, where = 0, None
+    option, equals, value = words[0].partition("=") if words else ("", "", "")
+    if option in ("--directory", "--root") and equals:
+        at, where = 1, value
+    elif option in ("-C", "--directory", "--root") and len(words) > 1 and _is_plain(words[1]):
+        at, where = 2, words[1]
+    if at == len(words) or words[at] not in tree.NAMES or where == "":
         return None
     command = tree.command(words[at])
     at += 1
@@ -48,7 +50,8 @@ def parse(words: Sequence[str]) -> Call | None:
     if given is None:
         return None
     defaults = {parameter.field: parameter.default for parameter in command.parameters}
-    return Call(command.function, {f: value for f, value in given.items() if value != defaults[f]}, directory)
+    place = {} if where is None else {"root" if option == "--root" else "directory": where}
+    return Call(command.function, {f: value for f, value in given.items() if value != defaults[f]}, **place)
 
 
 def _is_plain(word: str) -> bool:
