@@ -44,5 +44,10 @@ def ascii_only(descriptor: int) -> bool:
     return not locale.lower().replace("-", "").endswith("utf8")
 
 
+def width(descriptor: int) -> int | None:
+    """How many columns the terminal of a stream has; None where nobody looks at one, or it does not know (D14)."""
+    return (os.get_terminal_size(descriptor).columns or None) if os.isatty(descriptor) else None
+
+
 def narrated() -> bool:
     return bool(os.environ.get("NO_GRAPHICS"))

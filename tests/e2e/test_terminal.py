@@ -74,6 +74,16 @@ def terminals() -> Iterator[list[Terminal]]:
         os.waitpid(terminal.pid, 0)
 
 
+def test_a_terminal_that_does_not_know_its_width_wraps_by_itself(space: Space, terminals: list[Terminal]) -> None:
+    """D14: it used to be one of 0 columns, a word a line."""
+    space.project("lib", "t: {command: [echo], inputs: 7}")
+    terminals.append(Terminal(space, "LC_ALL=C.UTF-8 NO_COLOR=1 HAZ check"))
+    terminals[0].wait_for(' expected a list of strings, found "7" (at `tasks.t.inputs`)')
+    space.write("lib/haz.yml", "name: lib\ntasks: {t: {command: [echo]}}\n")
+    terminals.append(Terminal(space, "NO_COLOR=1 HAZ list --format table"))
+    terminals[1].wait_for("│ lib:t │")
+
+
 def test_ctrl_z_stops_the_tasks_with_haz_and_fg_goes_on(space: Space, terminals: list[Terminal]) -> None:
     """And the terminal is what it was before: its modes, and in whose hands it is."""
     space.project("lib", f"t: {{{TICK}}}")

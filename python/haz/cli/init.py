@@ -48,6 +48,9 @@ def command(
     if source is not None:
         return _import(here, source, dry_run)
     if yes:
+        _warn_of_outer(here)
+        if os.path.lexists(os.path.join(here, "haz.yml")):
+            Writer(2).text(f"warning: {here}/haz.yml is a project only when `projects` lists `/`\n")
         _core.publish(os.path.join(here, WORKSPACE_FILE), b"projects: []\n")
         return 0
     return _ask(here)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from haz import env
@@ -60,7 +59,7 @@ def show(diagnostics: Sequence[Diagnostic], header: str | None) -> None:
             colour=env.colour(Colour.choice, 2),
             ascii_only=env.ascii_only(2),
             narrated=env.narrated(),
-            width=os.get_terminal_size(2).columns if os.isatty(2) else None,
+            width=env.width(2),
         )
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -27,7 +26,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, colour: bool) 
         drawn.add_column(head, overflow="fold")
     for row in rows:
         drawn.add_row(*map(Text, row))
-    width = os.get_terminal_size(1).columns if os.isatty(1) else UNLIMITED
+    width = env.width(1) or UNLIMITED
     text = io.StringIO()
     console = Console(
         file=text,
