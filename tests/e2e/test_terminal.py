@@ -84,6 +84,21 @@ def test_a_terminal_that_does_not_know_its_width_wraps_by_itself(space: Space, t
     terminals[1].wait_for("│ lib:t │")
 
 
+@pytest.mark.parametrize(
+    ("settings", "signs"),
+    [("LC_ALL=C.UTF-8", "▸✓✗◉"), ("LC_ALL=C", ">+x="), ("TERM=linux", ">+x=")],
+)
+def test_the_signs_of_a_run_are_those_that_the_terminal_has(
+    space: Space, terminals: list[Terminal], settings: str, signs: str
+) -> None:
+    """04 §14 C9: what tasks print is theirs."""
+    space.project("lib", "a: {command: [echo, ✓]}\nb: {command: ['false']}\n")
+    terminals.append(Terminal(space, f"export NO_COLOR=1 {settings}; HAZ run --all -j1 --verbose; HAZ run lib:a"))
+    for line in ("{} echo", "✓", "{} done in", "{} failed in", "{} cached in"):
+        terminals[0].wait_for("] " + line.format(signs[0]))
+        signs = signs[1:] if "{" in line else signs
+
+
 def test_ctrl_z_stops_the_tasks_with_haz_and_fg_goes_on(space: Space, terminals: list[Terminal]) -> None:
     """And the terminal is what it was before: its modes, and in whose hands it is."""
     space.project("lib", f"t: {{{TICK}}}")

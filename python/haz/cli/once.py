@@ -33,6 +33,7 @@ class Asked(Record):
     choice: Choice
     options: RunOptions
     colour: bool = False
+    ascii_only: bool = False
     explain: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -49,7 +50,7 @@ class Asked(Record):
 
     @property
     def presenter(self) -> Presenter:
-        return (QuietPresenter if self.quiet else Presenter)(colour=self.colour)
+        return (QuietPresenter if self.quiet else Presenter)(colour=self.colour, ascii_only=self.ascii_only)
 
 
 def run_once(

@@ -156,6 +156,7 @@ def command(
         ),
         # One decision for the lines of a run: they go to both streams.
         colour=env.colour(chosen_colour, 1) and env.colour(chosen_colour, 2),
+        ascii_only=env.ascii_only(2),
         explain=explain,
         quiet=quiet,
         verbose=verbose,

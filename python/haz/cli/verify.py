@@ -33,7 +33,9 @@ def command(
     wanted = space.resolve(reference)
     out, err = Writer(1), Writer(2)
     # What the runs say goes to standard error: standard output has the report alone.
-    shown = output_observer(space.settings.output_mode, Presenter(colour=colour), err, err)
+    shown = output_observer(
+        space.settings.output_mode, Presenter(colour=colour, ascii_only=env.ascii_only(2)), err, err
+    )
     try:
         found = space.verify(wanted, runs, observer=shown, complain=lambda line: err.text(line + "\n"))
     except NotVerified as error:

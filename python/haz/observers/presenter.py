@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from haz.outcome import Counts
 
 RED, GREEN, YELLOW = 31, 32, 33
+ASCII = str.maketrans({"✓": "+", "◉": "=", "✗": "x", "↻": "~", "▸": ">", "…": "..."})
 
 
 def duration_text(seconds: float) -> str:
@@ -58,14 +59,22 @@ def palette(task: TaskId) -> tuple[int, int, int]:
 
 
 class Presenter:
-    """Renders the lines of a run, with or without colour. Every line ends in a newline."""
+    """Renders the lines of a run, with or without colour, and without signs that are not ASCII where told to.
 
-    def __init__(self, *, colour: bool) -> None:
+    Every line ends in a newline.
+    """
+
+    def __init__(self, *, colour: bool, ascii_only: bool = False) -> None:
         self.colour = colour
+        self.ascii_only = ascii_only
         self._prefixes: dict[TaskId, str] = {}
 
     def _paint(self, code: int, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+    def sign(self, text: str) -> str:
+        """Return a text of haz's own with its signs as the terminal can show them."""
+        return text.translate(ASCII) if self.ascii_only else text
 
     def _dim(self, text: str) -> str:
         return self._paint(2, text)
@@ -84,12 +93,12 @@ class Presenter:
         took = self._dim(duration_text(duration))
         attempts = len(record.attempts)
         if record.source == "cache_hit":
-            return f"{self.prefix(task)}{self._paint(GREEN, '◉ cached')} in {took}\n"
+            return f"{self.prefix(task)}{self._paint(GREEN, self.sign('◉ cached'))} in {took}\n"
         if record.state == "succeeded" and record.persistent:
-            return f"{self.prefix(task)}{self._paint(GREEN, '✓ stopped')} after {took}\n"
+            return f"{self.prefix(task)}{self._paint(GREEN, self.sign('✓ stopped'))} after {took}\n"
         if record.state == "succeeded":
             note = f" (attempt {attempts} of {record.max_attempts})" if attempts > 1 else ""
-            return f"{self.prefix(task)}{self._paint(GREEN, '✓ done')} in {took}{note}\n"
+            return f"{self.prefix(task)}{self._paint(GREEN, self.sign('✓ done'))} in {took}{note}\n"
         last = record.attempts[-1] if record.attempts else None
         notes = []
         status = record.exit_status
@@ -106,16 +115,18 @@ class Presenter:
             notes.append(f"{attempts} attempts")
         verb = "✗ timed out" if timed_out else "✗ failed"
         note = f" ({', '.join(notes)})" if notes else ""
-        return f"{self.prefix(task)}{self._paint(RED, verb)} in {took}{note}\n"
+        return f"{self.prefix(task)}{self._paint(RED, self.sign(verb))} in {took}{note}\n"
 
     def waiting(self, task: TaskId, pid: int | None) -> str:
         """Render that another haz process is in the way."""
         whom = "another haz" if pid is None else f"pid {pid}"
-        return f"{self.prefix(task)}{self._paint(YELLOW, f'… waiting for {whom}')}\n"
+        return f"{self.prefix(task)}{self._paint(YELLOW, self.sign(f'… waiting for {whom}'))}\n"
 
     def ready(self, task: TaskId, duration: float) -> str:
         """Render that a persistent task does its work now."""
-        return f"{self.prefix(task)}{self._paint(GREEN, '✓ ready')} in {self._dim(duration_text(duration))}\n"
+        return (
+            f"{self.prefix(task)}{self._paint(GREEN, self.sign('✓ ready'))} in {self._dim(duration_text(duration))}\n"
+        )
 
     def attempt(self, task: TaskId, run: TaskRun, attempts: int, delay: float | None) -> str:
         """Render the end of an attempt that is followed by another one (spec 03 §13.6)."""
@@ -125,10 +136,10 @@ class Presenter:
         note = f" (exit {run.exit_code})" if run.exit_code is not None and not timed_out else ""
         retry = f", retrying in {duration_text(delay)}" if delay else ", retrying"
         count = f"attempt {run.attempt} of {attempts}"
-        return f"{self.prefix(task)}{self._paint(YELLOW, '↻ ' + count)} {what} {took}{note}{retry}\n"
+        return f"{self.prefix(task)}{self._paint(YELLOW, self.sign('↻ ' + count))} {what} {took}{note}{retry}\n"
 
     def errored(self, task: TaskId, error: RunTaskError) -> str:
-        return f"{self.prefix(task)}{self._paint(RED, '✗ error')}: {error}\n"
+        return f"{self.prefix(task)}{self._paint(RED, self.sign('✗ error'))}: {error}\n"
 
     def skipped(self, task: TaskId, record: SkipRecord) -> str:
         cause = record.cause

@@ -54,4 +54,4 @@ class CommandTeller(RunObserver):
         line = join(action.argv) if isinstance(action, Command) else " ".join(action.script.split())
         extra = self._arguments.get(task)
         words = f" {join(extra)}" if extra else ""
-        self._say(f"{self._presenter.prefix(task)}▸ {line}{words} (cache: {reason})\n")
+        self._say(f"{self._presenter.prefix(task)}{self._presenter.sign('▸')} {line}{words} (cache: {reason})\n")
