@@ -79,5 +79,7 @@ def _tag(text: str, body: str) -> tuple[ReferenceKind, str, str]:
 def _identifier(text: str, what: str, name: str) -> None:
     problem = identifier_problem(name)
     if problem is not None:
-        hint = f"did you mean `[{name}]:…`?" if what == "project" and name.startswith("#") else None
+        tag = name.removeprefix("#")
+        is_tag = what == "project" and tag != name and identifier_problem(tag) is None
+        hint = f"did you mean `[{tag}]:{text.partition(':')[2]}`?" if is_tag else None
         raise ReferenceSyntaxError(text, f"invalid {what} name: {problem}", hint)

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from haz.cli.dry_run import plan_text
+from haz.forecast import Prediction
+from haz.model import TaskId
 from tests.space import Space
 
 
@@ -119,3 +122,17 @@ def test_what_a_server_prints_is_in_no_key_so_that_those_behind_it_are_told(spac
     space.run("lib:test").ok()
     told = space.haz("run", "lib:test", "--dry-run", "--explain").ok().out
     assert "  - lib:test: hit\n" in told
+
+
+@pytest.mark.parametrize(
+    ("kinds", "line"),
+    [
+        ("hit", "1 hit"),
+        ("miss hit miss unknown unknown error", "1 hit, 2 misses, 2 unknown, 1 error"),
+        ("error hit hit error unknown miss", "2 hits, 1 miss, 1 unknown, 2 errors"),
+    ],
+)
+def test_the_last_line_counts_each_kind_as_one_says_it(kinds: str, line: str) -> None:
+    tasks = [TaskId("p", str(number)) for number in range(len(kinds.split()))]
+    found = {task: Prediction(task, kind) for task, kind in zip(tasks, kinds.split(), strict=True)}
+    assert plan_text(found, found).splitlines()[-1] == line

@@ -71,3 +71,9 @@ def test_what_can_name_nothing_cannot_be_excluded(text):
     with pytest.raises(references.ReferenceSyntaxError) as caught:
         references.parse_exclusion(text)
     assert caught.value.text == text
+
+
+def test_a_tag_as_other_tools_write_it_gets_a_hint():
+    with pytest.raises(references.ReferenceSyntaxError) as caught:
+        references.parse("#rust:build")
+    assert caught.value.hint == "did you mean `[rust]:build`?"

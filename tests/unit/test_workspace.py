@@ -379,7 +379,8 @@ def test_a_misspelt_key_is_one_error_and_not_two(text, tmp_path):
     write_tree(tmp_path, {MARKER: "projects: [/lib]\n", "lib/haz.yml": text})
     (problem,) = workspace.load_tolerant(str(tmp_path))[1]
     assert problem.code == "haz::cfg::004"
-    assert "did you mean" in problem.help
+    assert "did you mean" in problem.span.label
+    assert "did you mean" not in problem.help
 
 
 def test_broken_projects_are_told_even_when_the_settings_are_unreadable(tmp_path):

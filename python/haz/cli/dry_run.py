@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haz.names import counted
 from haz.streams import valid
 
 TYPE_CHECKING = False
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from haz.model import TaskId
     from haz.plan import Plan
 
-KINDS = ("hit", "miss", "unknown", "error")
+# Each kind with the word for several.
+KINDS = {"hit": "hits", "miss": "misses", "unknown": "unknown", "error": "errors"}
 
 
 def plan_text(tasks: Iterable[TaskId], predictions: Mapping[TaskId, Prediction] | None = None) -> str:
@@ -30,7 +32,11 @@ def plan_text(tasks: Iterable[TaskId], predictions: Mapping[TaskId, Prediction] 
     if not lines:
         return "would run 0 tasks.\n"
     head = "would run 1 task:\n" if len(lines) == 1 else f"would run {len(lines)} tasks:\n"
-    tail = "" if predictions is None else ", ".join(f"{n} {kind}" for kind, n in counts.items() if n) + "\n"
+    tail = (
+        ""
+        if predictions is None
+        else ", ".join(counted(n, kind, KINDS[kind]) for kind, n in counts.items() if n) + "\n"
+    )
     return head + "".join(lines) + tail
 
 

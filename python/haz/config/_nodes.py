@@ -149,13 +149,12 @@ def _unknown(rule: Rule, key: Node, keys: tuple[str, ...], what: str) -> str | N
     name = "" if key.value is None else key.value
     meant = nearest(name, keys)
     legal = ", ".join(sorted(keys))
-    text = f"the keys of {what} are: {legal}; keys that start with `x-` are free for your own use"
     rule.source.report(
         "cfg::004",
         f"unknown key `{name}` in {what}",
         key,
         at=f"{rule.at}.{name}" if rule.at else name,
-        help=text if meant is None else f"did you mean `{meant}`? {text}",
+        help=f"the keys of {what} are: {legal}; keys that start with `x-` are free for your own use",
         label="unknown key" if meant is None else f"did you mean `{meant}`?",
     )
     return meant
