@@ -162,9 +162,9 @@ def test_what_a_predecessor_leaves_out_counts_where_the_task_itself_reads_it() -
         task("/a", "test", directories=("/a",), deps=(("/a", "build"),), gitignore=True),
         task("/b", "build", inputs=("/b/src/**",), deps=(("/a", "build"),), gitignore=True),
     )
-    assert found["a:build"].inputs == ("/a/**", "!/a/**/*.spec.ts")
-    assert found["a:test"].inputs == ("/a/**",)
-    assert found["b:build"].inputs == ("/a/**", "/b/src/**", "!/a/**/*.spec.ts")
+    assert found["a:build"].inputs == ("/a/**", "!/a/**/*.spec.ts", "!/**/haz.yml")
+    assert found["a:test"].inputs == ("/a/**", "!/**/haz.yml")
+    assert found["b:build"].inputs == ("/a/**", "/b/src/**", "!/a/**/*.spec.ts", "!/**/haz.yml")
 
 
 def test_outputs_are_no_inputs_but_where_they_are_named() -> None:

@@ -13,10 +13,12 @@ import jsonschema
 import pytest
 import yaml
 
+from haz._core import PatternSet
 from haz.checks import examine
 from haz.config.schema import KINDS
 from haz.init.imported import SCHEMAS, plan
 from haz.init.write import write
+from haz.workspace import load
 from tests.archive import IMPORTS, packed, unpack
 
 ARCHIVES = sorted(path.stem for path in IMPORTS.glob("*.txtar"))
@@ -45,6 +47,17 @@ def test_what_an_import_writes_is_valid_and_nothing_to_warn_of(name: str, tmp_pa
     found = examine(str(tmp_path), {"PATH": "/usr/bin:/bin"})
     assert (found.file_errors, found.graph_errors) == ((), ())
     assert [warning.message for warning in found.warnings if warning.code not in OF_THE_MACHINE] == []
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_no_task_reads_what_declares_it(name: str, tmp_path: Path) -> None:
+    """Else a comment in a `haz.yml` runs everything again; what it says is in the keys as it is."""
+    imported(name, tmp_path)
+    loaded = load(str(tmp_path))
+    roots = [project.root for project in loaded.projects.values()]
+    tasks = [task for project in loaded.projects.values() for task in project.tasks.values()]
+    patterns = PatternSet([[pattern.listed for pattern in task.inputs] for task in tasks])
+    assert {root: patterns.matching(f"{root}/haz.yml") for root in roots} == {root: [] for root in roots}
 
 
 @pytest.mark.parametrize("name", ARCHIVES)

@@ -201,6 +201,9 @@ class _Work:
                 del found[pattern]
                 name = f"{key[0] or '/'} {key[1]}"
                 self._notes.append(Note("", f"{name}: `{pattern}` is written by a task after it, so it is no input"))
+        if within:
+            # What it declares is in the keys already; the rest of it, comments for one, changes nothing.
+            found["!/**/haz.yml"] = None
         if within and not gitignore:
             found.update(dict.fromkeys(f"!/**/{name}/**" for name in PRIVATE))
         return tuple(sorted(found, key=lambda pattern: pattern.startswith("!"))), gitignore
