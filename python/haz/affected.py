@@ -10,6 +10,7 @@ from haz.config import parse
 from haz.config.parse import Source
 from haz.discovery import MARKER, PROJECT_FILE
 from haz.lockfiles import FILES
+from haz.model import TaskId
 from haz.plan import plan
 from haz.slices import Parsed, nearest, same_slice
 from haz.vcs import UnknownBase, changeset
@@ -17,11 +18,12 @@ from haz.workspace import OVERLAYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Literal
 
+    from haz.config.declarations import WorkspaceDeclaration
     from haz.graph import TaskGraph
-    from haz.model import TaskId, Workspace
+    from haz.model import TaskSpec, Workspace
     from haz.plan import Plan, Request
     from haz.ports import Changes
     from haz.vcs import Filter
@@ -55,6 +57,9 @@ def select(
         everything = plan(workspace, graph, request.replace(unknown=True), _core.PatternSet)
         return Selection(everything, warning=f"{error}; everything counts as changed")
     declared = declared_in(workspace, graph, changes)
+    if request.with_dependents:
+        for path, tasks in left_behind(workspace, graph, changes).items():
+            declared.setdefault(path, []).extend(tasks)
     request = request.replace(changed=tuple(changes.paths))
     chosen = plan(workspace, graph, request, _core.PatternSet, declared)
     return Selection(chosen, changes.base, len(changes.paths))
@@ -91,6 +96,50 @@ def declared_in(workspace: Workspace, graph: TaskGraph, changes: Changes) -> dic
     return found
 
 
+def left_behind(workspace: Workspace, graph: TaskGraph, changes: Changes) -> dict[str, list[TaskId]]:
+    """Return, for each changed path, the tasks that may have come after one which is gone with it.
+
+    References to several tasks, and optional ones, do without what is no longer there; the graph knows nothing of it.
+    """
+    waiting = [
+        (task, reference)
+        for task, spec in graph.specs.items()
+        for reference in (*spec.deps, *spec.inputs_from)
+        if reference.optional or reference.kind not in ("bearing", "project")
+    ]
+    found: dict[str, list[TaskId]] = {}
+    if not waiting:
+        return found
+    of_overlays = {task.task for task, spec in graph.specs.items() if _is_of_an_overlay(workspace, spec)}
+    for path in changes.paths:
+        names: Collection[str] | None
+        if path == f"/{MARKER}":
+            names = None if _selects_less(workspace, changes) else ()
+        elif path.endswith("/"):
+            names = None
+        elif path.startswith(f"/{OVERLAYS}/") and path.endswith(".yml"):
+            names = _names_in_the_overlay(workspace, changes, path)
+        elif path.rpartition("/")[2] == PROJECT_FILE:
+            before = changes.before(path)
+            if before is None and changes.after(path) is not None:
+                continue
+            old = None if before is None else parse.project(Source(workspace.root + path, before))
+            if old is not None:
+                found[path] = [
+                    task
+                    for task, reference in waiting
+                    if (reference.task in old.tasks or reference.task in of_overlays)
+                    and (reference.name in (None, old.name) or reference.name in old.tags)
+                    and TaskId(old.name, reference.task) not in (task, *graph.hard_predecessors[task])
+                ]
+                continue
+            names = None
+        else:
+            continue
+        found[path] = [task for task, reference in waiting if names is None or reference.task in names]
+    return found
+
+
 def _of_a_lock(workspace: Workspace, graph: TaskGraph, changes: Changes, path: str) -> Iterator[TaskId]:
     """Yield the tasks to whose project a changed lock file says something else than before."""
     directory, _, name = path.rpartition("/")
@@ -117,10 +166,7 @@ def _of_the_workspace_file(
 ) -> Iterable[TaskId]:
     """Return all tasks; where only `projects` has changed, those of projects that it did not select before."""
     everything = [task for tasks in by_root.values() for task in tasks]
-    path = f"/{MARKER}"
-    sides = [changes.before(path), changes.after(path)]
-    declared = [None if side is None else parse.workspace(Source(workspace.root + path, side)) for side in sides]
-    before, after = declared
+    before, after = _workspace_files(workspace, changes)
     if before is None or after is None:
         return everything
     rest = [side.replace(source=None, projects=(), cap_nodes=()) for side in (before, after)]
@@ -137,16 +183,45 @@ def _of_the_workspace_file(
     ]
 
 
+def _selects_less(workspace: Workspace, changes: Changes) -> bool:
+    """Whether the workspace file may have selected a project that it no longer does."""
+    before, after = _workspace_files(workspace, changes)
+    if before is None or after is None:
+        return changes.before(f"/{MARKER}") is not None
+    had, has = ({(pattern.text, pattern.exclude) for pattern in side.projects} for side in (before, after))
+    return any(not exclude for _, exclude in had - has) or any(exclude for _, exclude in has - had)
+
+
+def _workspace_files(
+    workspace: Workspace, changes: Changes
+) -> tuple[WorkspaceDeclaration | None, WorkspaceDeclaration | None]:
+    """Return what the workspace file says before and after, as far as it is there and can be read."""
+    path = f"/{MARKER}"
+    before, after = (
+        None if side is None else parse.workspace(Source(workspace.root + path, side))
+        for side in (changes.before(path), changes.after(path))
+    )
+    return before, after
+
+
 def _of_the_overlay(workspace: Workspace, graph: TaskGraph, changes: Changes, path: str) -> Iterator[TaskId]:
     """Yield the tasks that come from an overlay, and those that may have come from it before it changed."""
-    before = changes.before(path)
-    names: Iterable[str] | None = ()
-    if before is not None:
-        old = parse.overlay(Source(workspace.root + path, before), os.path.basename(path).removesuffix(".yml"))
-        names = None if old is None else old.tasks
-    overlays = f"{workspace.root.rstrip('/')}/{OVERLAYS}/"
+    names = _names_in_the_overlay(workspace, changes, path)
     for task, spec in graph.specs.items():
-        if spec.origin is not None and spec.origin.file.startswith(overlays):
+        if spec.origin is not None and _is_of_an_overlay(workspace, spec):
             own = spec.origin.file == workspace.root.rstrip("/") + path
             if own or names is None or task.task in names:
                 yield task
+
+
+def _names_in_the_overlay(workspace: Workspace, changes: Changes, path: str) -> Collection[str] | None:
+    """Return the names of the tasks that an overlay had before it changed; None when it could not be read."""
+    before = changes.before(path)
+    if before is None:
+        return ()
+    old = parse.overlay(Source(workspace.root + path, before), os.path.basename(path).removesuffix(".yml"))
+    return None if old is None else old.tasks
+
+
+def _is_of_an_overlay(workspace: Workspace, spec: TaskSpec) -> bool:
+    return spec.origin is not None and spec.origin.file.startswith(f"{workspace.root.rstrip('/')}/{OVERLAYS}/")

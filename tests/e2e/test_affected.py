@@ -208,6 +208,54 @@ class TestAffected:
         assert affected(repository, "--affected-dependents", cwd="app") == ["app:it"]
         assert planned(repository, "--git-changed", "--affected-dependents", "--workspace") == everything
 
+    @pytest.mark.parametrize(
+        ("change", "found"),
+        [
+            ("the project", "^:build [c]:build two:build? ^~:fmt? [c]:fmt?"),
+            ("the task", "^:build [c]:build two:build?"),
+            ("the tag", "[c]:build [c]:fmt?"),
+            ("its listing", "^:build [c]:build two:build? ^~:fmt? [c]:fmt? [c]~:other? ~:none?"),
+            ("the overlay", "^~:fmt? [c]:fmt?"),
+            ("a comment", ""),
+            ("another project", ""),
+        ],
+    )
+    def test_what_came_after_something_that_is_gone_is_downstream(self, space: Space, change: str, found: str) -> None:
+        """A reference to several tasks, or an optional one, does without it: nothing in the graph tells."""
+        space.write(".haz/workspace.yml", "projects: [/one, /two, /all]\n")
+        space.write(".haz/tasks/fmt.yml", "tasks: {fmt: {command: [x]}}\n")
+        for name in ("one", "two"):
+            space.write(
+                f"{name}/haz.yml", f"name: {name}\ntags: [c]\ntasks: {{build: {{command: [x]}}, o: {{command: [x]}}}}\n"
+            )
+        wide = ["^:build", "[c]:build", "two:build?", "^~:fmt?", "[c]:fmt?", "[c]~:other?", "one:build", "~:none?"]
+        tasks = "".join(f"  t{at}: {{command: [x], deps: ['{one}']}}\n" for at, one in enumerate(wide))
+        space.write("all/haz.yml", f"name: all\ntasks:\n{tasks}")
+        commit(space)
+        own = (space.root / "two/haz.yml").read_text()
+        if change == "the project":
+            space.write(".haz/workspace.yml", "projects: ['/*']\n")
+            commit(space)
+            (space.root / "two/haz.yml").unlink()
+        elif change == "the task":
+            space.write("two/haz.yml", own.replace("build", "built"))
+        elif change == "the tag":
+            space.write("two/haz.yml", own.replace("[c]", "[d]"))
+        elif change == "its listing":
+            space.write(".haz/workspace.yml", "projects: [/one, /all]\n")
+        elif change == "the overlay":
+            space.write(".haz/tasks/fmt.yml", "tasks: {}\n")
+        elif change == "a comment":
+            space.write("two/haz.yml", own + "# x\n")
+        else:
+            space.write("three/haz.yml", "name: three\ntasks: {o: {command: [x]}}\n")
+            space.write(".haz/workspace.yml", "projects: [/one, /two, /three, /all]\n")
+        plain = affected(space, "^:t0", "^:t1", "all:t2", "all:t3", "all:t4", "all:t5", "all:t6", "all:t7")
+        assert plain == []
+        told = space.haz("affected", "--workspace", "--affected-dependents", "--format", "json").ok().out
+        rows = [row for row in json.loads(told)["tasks"] if row["reason"]["kind"] == "changed"]
+        assert [wide[int(row["name"][1:])] for row in rows if row["project"] == "all"] == found.split()
+
     def test_tasks_narrow_the_list(self, repository: Space) -> None:
         repository.write("lib/src/a.py", "2")
         assert affected(repository, "^:fmt", "app:it") == ["lib:fmt"]
