@@ -84,6 +84,18 @@ class TestRun:
         assert planned(repository, "--git-changed", "--all", cwd="lib") == []
         assert planned(repository, "--git-changed", "--workspace", cwd="lib") == ["app:it", "lib:build"]
 
+    def test_the_directory_of_a_project_is_no_pattern(self, space: Space) -> None:
+        """Spec 04 §6.6 and §14 B3: `[ab]` was a class, `x[y` a panic."""
+        space.write(".haz/workspace.yml", "projects: ['/*']\n")
+        for name, directory in (("odd", "x[y"), ("some", "[ab]"), ("a", "a")):
+            space.write(f"{directory}/haz.yml", f"name: {name}\ntasks: {{t: {{command: [echo], inputs: ['src/*']}}}}\n")
+            space.write(f"{directory}/src/f", "1")
+        commit(space)
+        for name, directory in (("odd", "x[y"), ("some", "[ab]"), ("a", "a")):
+            space.write(f"{directory}/src/f", "2")
+            assert planned(space, "--git-changed") == [f"{name}:t"]
+            commit(space)
+
     def test_staged_and_since(self, repository: Space) -> None:
         """EXEC-028, EXEC-029."""
         repository.write("lib/src/new.c", "2")
