@@ -118,6 +118,16 @@ def test_a_change_runs_what_it_affects_and_tells_of_nothing_else(story: Space, s
     assert session.end() == 130
 
 
+def test_what_is_excluded_is_neither_run_nor_listened_for(story: Space, sessions: list[Session]) -> None:
+    session = begin(sessions, story, "--workspace", "--exclude", "lib:test", "--exclude", "^:lint")
+    assert session.until()[-1].startswith("watching 2 tasks")
+    assert session.report == {"app:count": "fresh", "lib:build": "fresh"}
+    story.write("app/main.py", "2\n")
+    story.write("lib/src/a.txt", "good\ngood\n")
+    assert "changed: /lib/src/a.txt" in session.until()
+    assert session.report == {"app:count": "fresh", "lib:build": "fresh"}
+
+
 def test_what_tasks_write_is_no_change_even_when_one_has_failed(story: Space, sessions: list[Session]) -> None:
     story.write("lib/src/a.txt", "bad\n")
     session = begin(sessions, story, "--workspace")

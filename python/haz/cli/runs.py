@@ -53,5 +53,5 @@ def show(
     if chosen == "json":
         out(_core.json_dumps(show_json(found)) + b"\n")
     else:
-        out.text(show_text(found, colour=env.colour(colour, 1)))
+        out.text(show_text(found, colour=env.colour(colour, 1), ascii_only=env.ascii_only(1)))
     return finish(out)

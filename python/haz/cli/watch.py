@@ -210,7 +210,9 @@ class Follow:
             here = os.getcwd()
             space = known.reload() if known is not None and known.directory == here else load(here)
             scope = "all" if choice.changed is not None and choice.scope == "none" else choice.scope
-            tasks = space.plan(choice.references, scope="none" if choice.references else scope)
+            # A change of an excluded task still affects what comes after it.
+            excluded = choice.exclude if choice.changed is None else ()
+            tasks = space.plan(choice.references, scope="none" if choice.references else scope, exclude=excluded)
             if not (space is known and tasks.tasks == self._listened):
                 watching = space.watch(tasks, instead_of=self._watching)
                 self._listened = tasks.tasks

@@ -6,7 +6,7 @@ import time
 
 from haz.history.log import OUTCOMES, TaskLog
 from haz.history.records import run_value
-from haz.observers.presenter import GREEN, RED, YELLOW, duration_text
+from haz.observers.presenter import ASCII, GREEN, RED, YELLOW, duration_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def list_text(runs: Sequence[RunLog]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def show_text(run: RunLog, *, colour: bool = False) -> str:
-    """Render what became of each task of a run and why, failures first."""
+def show_text(run: RunLog, *, colour: bool = False, ascii_only: bool = False) -> str:
+    """Render what became of each task of a run and why, failures first; with `ascii_only` without other signs."""
     lines = [f"run {run.id}, {_when(run)}, took {_took(run)}", f"asked: {_asked(run)}"]
     if run.end is not None:
         signal = "" if run.end.signal is None else f" (signal {run.end.signal})"
@@ -68,7 +68,7 @@ def show_text(run: RunLog, *, colour: bool = False) -> str:
         lines.append(f"unreadable lines: {run.damaged}")
     lines.append("")
     for name, task in in_order(run.tasks):
-        lines += _task_lines(name, task, colour=colour)
+        lines += _task_lines(name, task, colour=colour, ascii_only=ascii_only)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -83,11 +83,13 @@ def in_order(tasks: Mapping[str, TaskLog]) -> list[tuple[str, TaskLog]]:
     return sorted(tasks.items(), key=lambda item: (rank(item[1]), *item[0].split(":", 1)))
 
 
-def _task_lines(name: str, task: TaskLog, *, colour: bool) -> list[str]:
+def _task_lines(name: str, task: TaskLog, *, colour: bool, ascii_only: bool) -> list[str]:
     if task.outcome == "succeeded":
         mark, paint = ("◉ cached", GREEN) if task.source == "hit" else ("✓ done", GREEN)
     else:
         mark, paint = _MARKS[task.outcome]
+    if ascii_only:
+        mark = mark.translate(ASCII)
     if colour:
         mark = f"\x1b[{paint}m{mark}\x1b[0m"
     took = "" if task.duration is None else f" in {duration_text(task.duration / 1000)}"
