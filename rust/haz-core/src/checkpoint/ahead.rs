@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use super::Checkpoint;
+use super::asked::{Answers, Questions};
 use super::facts::Root;
 use crate::digest::Digest;
 
@@ -22,9 +23,9 @@ pub struct Ahead {
 struct Shared {
     root: Root,
     file: PathBuf,
-    checkpoint: OnceLock<Checkpoint>,
+    /// What was read, which questions that are, and the answers.
+    read: OnceLock<(Checkpoint, Questions, Answers)>,
     next: AtomicUsize,
-    answers: Mutex<Vec<(usize, Vec<Option<i128>>)>>,
 }
 
 impl Ahead {
@@ -34,9 +35,8 @@ impl Ahead {
         let shared = Arc::new(Shared {
             root: Root::new(root).ok()?,
             file: file.into(),
-            checkpoint: OnceLock::new(),
+            read: OnceLock::new(),
             next: AtomicUsize::new(0),
-            answers: Mutex::default(),
         });
         let worker = |number| {
             let shared = shared.clone();
@@ -53,19 +53,15 @@ impl Ahead {
 
     /// Help until all is asked. Empty for a checkpoint of another identity.
     pub fn finish(mut self, identity: &Digest) -> Checkpoint {
-        if self.shared.checkpoint().identity != *identity {
+        if self.shared.read().0.identity != *identity {
             return Checkpoint::default();
         }
         self.shared.ask();
         let sound = std::mem::take(&mut self.workers).into_iter().all(|worker| worker.join().is_ok());
-        let (mut answers, mut count) = (vec![None; self.shared.checkpoint().facts.len()], 0);
-        for (from, asked) in self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            count += asked.len();
-            answers[from..from + asked.len()].copy_from_slice(&asked);
-        }
-        let checkpoint = Arc::get_mut(&mut self.shared).and_then(|shared| shared.checkpoint.take());
-        match checkpoint {
-            Some(checkpoint) if sound && count == answers.len() => Checkpoint { answers: Some(answers), ..checkpoint },
+        match Arc::get_mut(&mut self.shared).and_then(|shared| shared.read.take()) {
+            Some((checkpoint, _, answers)) if sound && answers.are_complete() => {
+                Checkpoint { answers: Some(answers), ..checkpoint }
+            }
             _ => Checkpoint::default(),
         }
     }
@@ -79,19 +75,23 @@ impl Drop for Ahead {
 }
 
 impl Shared {
-    fn checkpoint(&self) -> &Checkpoint {
-        self.checkpoint.get_or_init(|| Checkpoint::read(&self.file).unwrap_or_default())
+    fn read(&self) -> &(Checkpoint, Questions, Answers) {
+        self.read.get_or_init(|| {
+            let checkpoint = Checkpoint::read(&self.file).unwrap_or_default();
+            let (questions, answers) = (Questions::new(&checkpoint, None), Answers::of(checkpoint.facts.len()));
+            (checkpoint, questions, answers)
+        })
     }
 
     fn ask(&self) {
-        let facts = &self.checkpoint().facts;
+        let (checkpoint, questions, answers) = self.read();
+        let count = checkpoint.facts.len();
         loop {
             let from = self.next.fetch_add(CHUNK, Ordering::Relaxed);
-            if from >= facts.len() {
+            if from >= count {
                 return;
             }
-            let asked = (from..facts.len().min(from + CHUNK)).map(|fact| facts.holds(&self.root, fact, &[])).collect();
-            self.answers.lock().unwrap_or_else(PoisonError::into_inner).push((from, asked));
+            (from..count.min(from + CHUNK)).for_each(|fact| questions.ask(checkpoint, &self.root, fact, answers));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A fact is one question about one path with its answer. Answers that rest on times are only recorded when no write
 //! could have escaped them (git's rule for racily clean entries, with a margin for file servers).
 
+use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
@@ -58,6 +59,11 @@ impl Kind {
             Self::Stands,
         ];
         all.get(usize::from(number)).copied()
+    }
+
+    /// Whether the question is which one is there, by its name in the directory above.
+    pub(super) fn is_of_a_name(self) -> bool {
+        matches!(self, Self::Kept | Self::Stands)
     }
 
     /// Whether the question is about what a link leads to, and not about the link.
@@ -136,6 +142,14 @@ impl Fact {
             _ => return None,
         }
         Some(Self(bytes))
+    }
+
+    /// The state of a directory, which says of all names in it that they still mean the same. `None` when it is too fresh,
+    /// or is none.
+    pub fn directory(root: &Root, path: &[u8], now: i128) -> Option<Self> {
+        let found = root.stat(&CString::new(path).ok()?, false).ok()?;
+        let is_directory = found.st_mode & libc::S_IFMT == libc::S_IFDIR;
+        if is_directory { Self::seen(Kind::Itself, path, &Stamp::of_stat(&found), now) } else { None }
     }
 
     /// The fact that a file or directory is in a state that was seen already. `None` when it is too fresh.
@@ -243,17 +257,25 @@ fn decoded(bytes: &[u8]) -> Stamp {
 /// Facts as they lie in a file: one after the other. Everything is checked once, when they are read.
 #[derive(Default)]
 pub struct Facts {
+    /// The whole file: they are megabytes, and a copy of them would take as long as reading them.
     bytes: Vec<u8>,
-    /// Where each one starts.
+    /// Where each one starts, and the last one ends.
     starts: Vec<u32>,
 }
 
 impl Facts {
     /// `None` when the bytes are no facts.
     pub fn decode(bytes: Vec<u8>) -> Option<Self> {
-        let mut starts = Vec::with_capacity(bytes.len() / 90);
-        let mut at = 0;
-        while at < bytes.len() {
+        let whole = 0..bytes.len();
+        Self::within(bytes, whole)
+    }
+
+    /// Those that lie in a part of the bytes.
+    pub(super) fn within(bytes: Vec<u8>, part: Range<usize>) -> Option<Self> {
+        let mut starts = Vec::with_capacity(part.len() / 70 + 1);
+        let mut at = part.start;
+        u32::try_from(part.end).ok()?;
+        while at < part.end {
             starts.push(u32::try_from(at).ok()?);
             let kind = Kind::of(bytes[at])?;
             let path = path_of(&bytes, at)?;
@@ -265,32 +287,37 @@ impl Facts {
                     Kind::Places => STAMP + 32,
                     _ => STAMP,
                 };
-            if at > bytes.len() {
-                return None;
-            }
         }
-        Some(Self { bytes, starts })
+        starts.push(u32::try_from(at).ok()?);
+        (at == part.end).then_some(Self { bytes, starts })
     }
 
     /// All of them.
     pub fn bytes(&self) -> &[u8] {
+        match (self.starts.first(), self.starts.last()) {
+            (Some(start), Some(end)) => &self.bytes[*start as usize..*end as usize],
+            _ => &[],
+        }
+    }
+
+    /// The bytes that they lie in.
+    pub(super) fn around(&self) -> &[u8] {
         &self.bytes
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.starts.len()
+        self.starts.len().saturating_sub(1)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.starts.is_empty()
+        self.len() == 0
     }
 
     /// One fact in its encoded form.
     pub fn get(&self, fact: usize) -> &[u8] {
-        let end = self.starts.get(fact + 1).map_or(self.bytes.len(), |end| *end as usize);
-        &self.bytes[self.starts[fact] as usize..end]
+        &self.bytes[self.starts[fact] as usize..self.starts[fact + 1] as usize]
     }
 
     /// Whether a fact still holds; for a file that is kept, when it was last written (nanoseconds since the epoch), else 0.
@@ -321,9 +348,32 @@ impl Facts {
         holds.then_some(if kind == Kind::Kept { stamp.modified } else { 0 })
     }
 
-    /// Whether all of them still hold. Parallel on the current pool.
+    /// Whether all of them still hold, which must have been asked at one time. Parallel on the current pool.
     pub fn all_hold(&self, root: &Root, names: &[&[u8]]) -> bool {
-        (0..self.len()).into_par_iter().with_min_len(64).all(|fact| self.holds(root, fact, names).is_some())
+        // While the state of a directory is the same, what stands in it is.
+        let places = (0..self.len()).filter(|fact| self.kind(*fact) == Some(Kind::Places));
+        let still: HashSet<&[u8]> =
+            places.filter(|fact| self.is_in_state(root, *fact)).map(|fact| self.path(fact).to_bytes()).collect();
+        let holds = |fact: usize| match self.kind(fact) {
+            Some(Kind::Places) if still.contains(self.path(fact).to_bytes()) => true,
+            Some(Kind::Stands) if parent(self.path(fact).to_bytes()).is_some_and(|above| still.contains(above)) => true,
+            _ => self.holds(root, fact, names).is_some(),
+        };
+        (0..self.len()).into_par_iter().with_min_len(64).all(holds)
+    }
+
+    /// Whether what is there itself is in the state that a fact tells.
+    fn is_in_state(&self, root: &Root, fact: usize) -> bool {
+        let found = root.stat(self.path(fact), false);
+        found.is_ok_and(|found| self.state(fact).is_some_and(|known| decoded(known) == Stamp::of_stat(&found)))
+    }
+
+    /// When a file that is kept was written last, as far as the fact knows (nanoseconds since the epoch); else 0.
+    pub(super) fn used(&self, fact: usize) -> i128 {
+        match (self.kind(fact), self.state(fact)) {
+            (Some(Kind::Kept), Some(state)) => decoded(state).modified,
+            _ => 0,
+        }
     }
 
     /// Whether nothing is there of which a fact tells a state.
@@ -349,6 +399,21 @@ impl Facts {
         let row = self.get(fact);
         let path = path_of(row, 0).unwrap_or_default();
         CStr::from_bytes_with_nul(row.get(path.start..=path.end).unwrap_or(&[0])).unwrap_or_default()
+    }
+}
+
+/// All of a fact about a state but the times.
+pub(super) fn without_times(fact: &[u8]) -> &[u8] {
+    &fact[..fact.len().saturating_sub(16)]
+}
+
+/// The directory that a name is in; none above the root, or `/`.
+pub(super) fn parent(path: &[u8]) -> Option<&[u8]> {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        _ if matches!(path, b"" | b"/") => None,
+        None => Some(&[]),
+        Some(0) => Some(b"/"),
+        Some(end) => Some(&path[..end]),
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::facts::{Kind, Root};
-use super::{Checkpoint, relative};
+use super::{Answers, Checkpoint, relative};
 use crate::blobs::{Blobs, Row};
 
 /// Bytes that are put back at once, without a word in between.
@@ -52,14 +52,14 @@ impl Checkpoint {
         &self,
         root: &Root,
         open: &[bool],
-        answers: &[Option<i128>],
+        answers: &Answers,
         by_themselves: &[bool],
         place: &HashMap<u32, usize>,
         in_run: &HashSet<u32>,
     ) -> Option<Restorable> {
         let failing = |at: usize| {
             let facts = self.tasks[at].facts.iter().map(|fact| *fact as usize);
-            facts.filter(|fact| answers[*fact].is_none())
+            facts.filter(|fact| !answers.holds(*fact))
         };
         let is_excusable = |fact: usize| {
             matches!(self.facts.kind(fact), Some(Kind::Content | Kind::Itself | Kind::Stands))

@@ -5,6 +5,7 @@
 //! nothing is recorded, is looked up as ever.
 
 mod ahead;
+mod asked;
 pub mod facts;
 mod missing;
 mod record;
@@ -22,12 +23,12 @@ use rayon::prelude::*;
 use crate::blobs::Row;
 use crate::digest::{Algorithm, Digest, digest_bytes};
 pub use ahead::Ahead;
+use asked::{Answers, Implied, Questions};
 use facts::{Facts, Kind, Root};
 pub use record::{Candidate, record};
 
-const MAGIC: &[u8; 8] = b"haz-ckp3";
+const MAGIC: &[u8; 8] = b"haz-ckp4";
 const TRAILER: usize = 32;
-const DAY: i128 = 86_400 * 1_000_000_000;
 
 /// A task that was up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +76,9 @@ pub struct Checkpoint {
     facts: Facts,
     variables: Vec<Variables>,
     tasks: Vec<Task>,
-    /// For each fact whether it holds, as `Facts::holds` says it, where that was asked [ahead](Ahead).
-    answers: Option<Vec<Option<i128>>>,
+    implied: Vec<Implied>,
+    /// What was asked [ahead](Ahead): every fact.
+    answers: Option<Answers>,
 }
 
 impl Checkpoint {
@@ -86,10 +88,10 @@ impl Checkpoint {
     }
 
     fn read(file: &Path) -> Option<Self> {
-        Self::decode(&fs::read(file).ok()?)
+        Self::decode(fs::read(file).ok()?)
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    fn decode(bytes: Vec<u8>) -> Option<Self> {
         let body = bytes.len().checked_sub(TRAILER)?;
         if digest_bytes(&bytes[..body], Algorithm::Blake3) != bytes[body..] {
             return None;
@@ -99,7 +101,10 @@ impl Checkpoint {
             return None;
         }
         let identity = reader.digest()?;
-        let facts = Facts::decode(reader.bytes()?.to_vec())?;
+        let length = reader.bytes()?.len();
+        let rest = reader.0.len();
+        let facts = Facts::within(bytes, body - rest - length..body - rest)?;
+        let mut reader = Reader(&facts.around()[body - rest..body]);
         let variables =
             reader.list(|reader| Some(Variables { names: reader.list(Reader::text)?, digest: reader.digest()? }))?;
         let tasks = reader.list(|reader| {
@@ -115,7 +120,10 @@ impl Checkpoint {
                 facts: reader.list(|reader| reader.number().filter(|fact| (*fact as usize) < facts.len()))?,
             })
         })?;
-        reader.0.is_empty().then_some(Self { identity, facts, variables, tasks, answers: None })
+        let fact = |reader: &mut Reader<'_>| reader.number().filter(|fact| (*fact as usize) < facts.len());
+        let implied = reader.list(|reader| Some(Implied { by: fact(reader)?, facts: reader.list(fact)? }))?;
+        let is_whole = reader.0.is_empty();
+        is_whole.then_some(Self { identity, facts, variables, tasks, implied, answers: None })
     }
 
     fn encode(&self, identity: &Digest) -> Vec<u8> {
@@ -143,6 +151,10 @@ impl Checkpoint {
             writer.list(&task.soft, |writer, number| writer.number(*number));
             writer.number(task.variables);
             writer.list(&task.facts, |writer, number| writer.number(*number));
+        });
+        writer.list(&self.implied, |writer, implied| {
+            writer.number(implied.by);
+            writer.list(&implied.facts, |writer, number| writer.number(*number));
         });
         let trailer = digest_bytes(&writer.0, Algorithm::Blake3);
         writer.0.extend(trailer);
@@ -184,12 +196,17 @@ impl Checkpoint {
                 self.tasks[at].facts.iter().for_each(|fact| asked[*fact as usize] = true);
             }
         }
-        let ask = |(fact, asked): (usize, bool)| if asked { self.facts.holds(root, fact, &[]) } else { None };
-        let now_asked: Vec<Option<i128>> = asked.into_par_iter().enumerate().with_min_len(128).map(ask).collect();
-        let answers = self.answers.as_ref().unwrap_or(&now_asked);
+        let now_asked = (self.answers.is_none()).then(|| {
+            let (questions, answers) = (Questions::new(self, Some(&asked)), Answers::of(self.facts.len()));
+            let ask = |fact: usize| questions.ask(self, root, fact, &answers);
+            (0..self.facts.len()).into_par_iter().with_min_len(128).for_each(ask);
+            answers
+        });
+        let none = Answers::default();
+        let answers = self.answers.as_ref().or(now_asked.as_ref()).unwrap_or(&none);
         let in_run: HashSet<u32> = wanted.iter().chain(others).copied().collect();
         let holds_by_itself =
-            |at: usize| open[at] && self.tasks[at].facts.iter().all(|f| answers[*f as usize].is_some());
+            |at: usize| open[at] && self.tasks[at].facts.iter().all(|fact| answers.holds(*fact as usize));
         let mut holds: Vec<bool> = (0..self.tasks.len()).map(holds_by_itself).collect();
         let mut missing: HashMap<usize, Vec<u32>> = HashMap::new();
         let restorable = if restoring { self.restorable(root, &open, answers, &holds, &place, &in_run) } else { None };
@@ -198,13 +215,12 @@ impl Checkpoint {
         } else {
             self.fell(&place, &in_run, &mut holds);
         }
-        let now = crate::tree::stamp::now();
         let found = wanted.iter().filter_map(|number| place.get(number).copied()).filter(|at| holds[*at]);
         let found: Vec<Found<'_>> =
             found.map(|at| Found { task: &self.tasks[at], missing: missing.remove(&at).unwrap_or_default() }).collect();
         for Found { task, .. } in &found {
             let Some(entry) = task.facts.first() else { continue };
-            if answers[*entry as usize].is_some_and(|used| now - used > DAY) {
+            if answers.is_unused(*entry as usize) {
                 // The entry last: by its time others see that all of it was noted.
                 task.facts.iter().rev().for_each(|fact| self.note_use(root, *fact as usize));
             }

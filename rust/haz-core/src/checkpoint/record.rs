@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::facts::{Fact, Facts, Kind, Root};
+use super::asked::{DAY, Implied};
+use super::facts::{Fact, Facts, Kind, Root, parent, without_times};
 use super::{Checkpoint, Task, Variables, place_of, relative, values};
 use crate::blobs::{Blobs, InTheWay, Row, publish};
 use crate::digest::Digest;
@@ -62,6 +63,9 @@ impl Book {
     }
 }
 
+/// Fewer names are asked for one by one: a directory that changes often, as others are added, is one question more.
+const FEW: usize = 4;
+
 /// What one kind of pattern lists, inputs or outputs, came to: the facts of each list, none for one that proves nothing.
 type Proofs = Vec<Option<Vec<u32>>>;
 
@@ -110,10 +114,11 @@ pub fn record(
             // Only now: after an edit there is nothing to prove yet, and the others are many.
             let replaced: HashSet<u32> = candidates.iter().map(|candidate| candidate.number).collect();
             for task in before.tasks.iter().filter(|task| !replaced.contains(&task.number)) {
-                let facts = task.facts.iter().map(|fact| book.add(before.facts.get(*fact as usize))).collect();
+                let facts = task.facts.iter().map(|fact| book.add(&observer.kept_from(before, *fact))).collect();
                 let variables = group(&mut next.variables, &before.variables[task.variables as usize]);
                 next.tasks.push(Task { variables, facts, ..task.clone() });
             }
+            next.implied = observer.implied(before, &mut book);
             next.facts = Facts::decode(book.bytes).unwrap_or_default();
             publish(file, &next.encode(identity), InTheWay::Keep)?;
         }
@@ -232,6 +237,67 @@ impl Observer<'_> {
             note(&mut proofs, &look.specs, fact.as_ref(), book);
         }
         (found, proofs, linked.into_iter().collect())
+    }
+
+    /// A fact of the checkpoint before; with the time of the last use if that was long ago.
+    fn kept_from(&self, before: &Checkpoint, fact: u32) -> Vec<u8> {
+        let (facts, fact) = (&before.facts, fact as usize);
+        let used = facts.used(fact);
+        let path = facts.path(fact).to_bytes();
+        let is_old = used != 0 && self.now - used > DAY;
+        let again = if is_old { Fact::ask(&self.root, Kind::Kept, path, &[], self.now) } else { None };
+        let is_same = |again: &Fact| without_times(again.bytes()) == without_times(facts.get(fact));
+        again.filter(is_same).map_or_else(|| facts.get(fact).to_vec(), |again| again.bytes().to_vec())
+    }
+
+    /// Which facts need not be asked while others hold.
+    fn implied(&self, before: &Checkpoint, book: &mut Book) -> Vec<Implied> {
+        let facts = Facts::decode(book.bytes.clone()).unwrap_or_default();
+        let of = |fact: usize| u32::try_from(fact).unwrap_or(u32::MAX);
+        let mut files: HashMap<&[u8], (u32, &[u8])> = HashMap::new();
+        let mut names: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
+        for fact in 0..facts.len() {
+            let path = facts.path(fact).to_bytes();
+            match (facts.kind(fact), facts.state(fact), parent(path)) {
+                (Some(Kind::Itself), Some(state), _) => {
+                    files.insert(path, (of(fact), state));
+                }
+                (Some(kind), _, Some(above)) if kind.is_of_a_name() => names.entry(above).or_default().push(fact),
+                _ => {}
+            }
+        }
+        // What is there itself is what the path leads to, so it is no link.
+        let is_same = |fact: usize| {
+            let (itself, state) = files.get(facts.path(fact).to_bytes())?;
+            (facts.kind(fact) == Some(Kind::Content) && facts.state(fact) == Some(state)).then_some(*itself)
+        };
+        let mut implied: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (by, fact) in (0..facts.len()).filter_map(|fact| Some((is_same(fact)?, of(fact)))) {
+            implied.entry(by).or_default().push(fact);
+        }
+        let known: HashMap<&[u8], HashSet<&[u8]>> = before
+            .implied
+            .iter()
+            .map(|Implied { by, facts }| {
+                (before.facts.get(*by as usize), facts.iter().map(|fact| before.facts.get(*fact as usize)).collect())
+            })
+            .collect();
+        let groups: Vec<(&[u8], Vec<usize>)> = names.into_iter().filter(|(_, names)| names.len() >= FEW).collect();
+        let prove = |(above, names): &(&[u8], Vec<usize>)| {
+            // First the directory: what becomes of a name after that changes it.
+            let state = Fact::directory(&self.root, above, self.now)?;
+            let proven = known.get(state.bytes());
+            let holds = |fact: &usize| {
+                let is_proven = proven.is_some_and(|proven| proven.contains(facts.get(*fact)));
+                is_proven || facts.holds(&self.root, *fact, &[]).is_some()
+            };
+            Some((state, names.iter().copied().filter(holds).map(of).collect::<Vec<_>>()))
+        };
+        let proven: Vec<Option<(Fact, Vec<u32>)>> = groups.par_iter().map(prove).collect();
+        for (state, facts) in proven.into_iter().flatten().filter(|(_, facts)| !facts.is_empty()) {
+            implied.entry(book.add(state.bytes())).or_default().extend(facts);
+        }
+        implied.into_iter().map(|(by, facts)| Implied { by, facts }).collect()
     }
 
     /// The facts of the entry and of what it needs.

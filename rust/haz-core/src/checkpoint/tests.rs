@@ -38,7 +38,14 @@ fn checkpoint(directory: &Path, tasks: Vec<Task>) -> Checkpoint {
     let facts = Facts::decode([there.bytes(), gone.bytes()].concat()).unwrap();
     let names = vec!["A".into(), "B".into()];
     let digest = values(&names, &host(&[("A", "1")]));
-    Checkpoint { identity: IDENTITY, facts, variables: vec![Variables { names, digest }], tasks, answers: None }
+    Checkpoint {
+        identity: IDENTITY,
+        facts,
+        variables: vec![Variables { names, digest }],
+        tasks,
+        implied: vec![],
+        answers: None,
+    }
 }
 
 fn numbers(checkpoint: &Checkpoint, directory: &Path, wanted: &[u32], host: &BTreeMap<OsString, OsString>) -> Vec<u32> {
@@ -52,24 +59,37 @@ fn what_is_written_is_read_again_and_damage_or_another_identity_is_nothing() {
     let tasks = vec![task(0, vec![], vec![], vec![0]), task(4, vec![0], vec![9], vec![0, 1])];
     let whole = checkpoint(directory.path(), tasks.clone());
     let bytes = whole.encode(&IDENTITY);
-    let again = Checkpoint::decode(&bytes).unwrap();
+    let again = Checkpoint::decode(bytes.clone()).unwrap();
     assert_eq!((again.tasks, again.variables), (tasks, whole.variables));
     assert_eq!(again.identity, IDENTITY);
     for at in 0..bytes.len() {
         let mut altered = bytes.clone();
         altered[at] ^= 1;
-        assert!(Checkpoint::decode(&altered).is_none(), "byte {at}");
-        assert!(Checkpoint::decode(&bytes[..at]).is_none(), "{at} bytes");
+        assert!(Checkpoint::decode(altered).is_none(), "byte {at}");
+        assert!(Checkpoint::decode(bytes[..at].to_vec()).is_none(), "{at} bytes");
     }
+}
+
+#[test]
+fn what_follows_from_a_fact_is_written_too_and_leads_somewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let sealed = |by, facts| {
+        let mut whole = checkpoint(directory.path(), vec![task(0, vec![], vec![], vec![0])]);
+        whole.implied = vec![Implied { by, facts }];
+        whole.encode(&IDENTITY)
+    };
+    assert_eq!(Checkpoint::decode(sealed(0, vec![1])).unwrap().implied, [Implied { by: 0, facts: vec![1] }]);
+    assert!(Checkpoint::decode(sealed(2, vec![1])).is_none());
+    assert!(Checkpoint::decode(sealed(0, vec![1, 2])).is_none());
 }
 
 #[test]
 fn numbers_that_lead_nowhere_are_refused_even_with_the_right_digest() {
     let directory = tempfile::tempdir().unwrap();
     let sealed = |tasks| checkpoint(directory.path(), tasks).encode(&IDENTITY);
-    assert!(Checkpoint::decode(&sealed(vec![task(0, vec![], vec![], vec![2])])).is_none());
+    assert!(Checkpoint::decode(sealed(vec![task(0, vec![], vec![], vec![2])])).is_none());
     let variables = Task { variables: 1, ..task(0, vec![], vec![], vec![]) };
-    assert!(Checkpoint::decode(&sealed(vec![variables])).is_none());
+    assert!(Checkpoint::decode(sealed(vec![variables])).is_none());
 }
 
 #[test]
@@ -155,7 +175,7 @@ proptest! {
     fn no_bytes_make_the_reader_fail(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut sealed = [&MAGIC[..], &IDENTITY, &bytes].concat();
         sealed.extend(digest_bytes(&sealed, Algorithm::Blake3));
-        let _ = Checkpoint::decode(&sealed);
+        let _ = Checkpoint::decode(sealed);
     }
 }
 
@@ -285,6 +305,106 @@ fn a_task_is_unchanged_until_something_of_it_changes() {
         change(&space);
         assert!(!space.is_unchanged(), "after {what}");
     }
+}
+
+/// Tasks 5 to 9, each with an entry of its own in one directory of the store.
+fn several(space: &Space) -> Vec<Candidate> {
+    (5..10)
+        .map(|number| {
+            let entry = space.path(&format!("store/entry{number}"));
+            fs::write(&entry, "e").unwrap();
+            Candidate { number, entry, ..space.candidate() }
+        })
+        .collect()
+}
+
+fn record_several(space: &Space, candidates: &[Candidate], before: &Checkpoint, now: i128) -> Checkpoint {
+    let file = space.path("checkpoint");
+    record(&file, &IDENTITY, &space.tree, &space.blobs, candidates, before, &BTreeMap::new(), now).unwrap();
+    Checkpoint::load(&file, &IDENTITY)
+}
+
+/// Which paths are asked for names, and which follow from a directory or another fact.
+fn implied_paths(checkpoint: &Checkpoint) -> BTreeMap<String, Vec<String>> {
+    let path = |fact: &u32| checkpoint.facts.path(*fact as usize).to_str().unwrap().to_owned();
+    checkpoint.implied.iter().map(|rule| (path(&rule.by), rule.facts.iter().map(path).collect())).collect()
+}
+
+#[test]
+fn a_directory_of_the_store_that_is_the_same_stands_for_its_entries() {
+    let space = Space::new();
+    let all = several(&space);
+    let checkpoint = record_several(&space, &all, &Checkpoint::default(), LATER);
+    let entries: Vec<String> = (5..10).map(|number| format!("store/entry{number}")).collect();
+    assert_eq!(implied_paths(&checkpoint)["store"], entries);
+    assert!(space.is_unchanged_of(&[5, 6, 7, 8, 9]));
+    assert!(space.is_unchanged_of(&[7]), "one alone is asked by itself");
+
+    // Something else is added there: they are asked one by one.
+    fs::write(space.path("store/another"), "").unwrap();
+    assert!(space.is_unchanged_of(&[5, 6, 7, 8, 9]));
+    fs::remove_file(space.path("store/entry7")).unwrap();
+    assert!(!space.is_unchanged_of(&[5, 6, 7, 8, 9]));
+    assert!(space.is_unchanged_of(&[5, 6, 8, 9]));
+}
+
+#[test]
+fn an_entry_that_is_replaced_is_noticed_although_its_directory_stands_for_it() {
+    let space = Space::new();
+    let all = several(&space);
+    record_several(&space, &all, &Checkpoint::default(), LATER);
+    fs::write(space.path("new"), "e").unwrap();
+    fs::rename(space.path("new"), space.path("store/entry8")).unwrap();
+    assert!(!space.is_unchanged_of(&[5, 6, 7, 8, 9]));
+    assert!(space.is_unchanged_of(&[5, 6, 7, 9]));
+    fs::rename(space.path("store"), space.path("old")).unwrap();
+    std::os::unix::fs::symlink("old", space.path("store")).unwrap();
+    assert!(space.is_unchanged_of(&[5, 6, 7, 9]), "the entries themselves are where they were");
+}
+
+#[test]
+fn a_directory_stands_for_nothing_that_was_replaced_before_it_was_looked_at() {
+    let space = Space::new();
+    let all = several(&space);
+    let first = record_several(&space, &all, &Checkpoint::default(), LATER);
+    fs::remove_file(space.path("store/entry6")).unwrap();
+    // The others are carried over, and the directory is looked at anew.
+    let next = record_several(&space, &all[..1], &first, LATER);
+    assert_eq!(next.len(), 5);
+    assert!(!implied_paths(&next)["store"].contains(&"store/entry6".to_owned()));
+    assert!(!space.is_unchanged_of(&[5, 6, 7, 8, 9]));
+    assert!(space.is_unchanged_of(&[5, 7, 8, 9]));
+}
+
+#[test]
+fn a_use_that_was_noted_long_ago_is_looked_at_again_and_noted() {
+    let space = Space::new();
+    let all = several(&space);
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
+    let used = |number: u32| fs::metadata(space.path(&format!("store/entry{number}"))).unwrap().modified().unwrap();
+    for number in [5, 6] {
+        let entry = fs::File::options().write(true).open(space.path(&format!("store/entry{number}"))).unwrap();
+        entry.set_modified(long_ago).unwrap();
+    }
+    record_several(&space, &all, &Checkpoint::default(), LATER);
+    assert!(space.is_unchanged_of(&[5, 6, 7, 8, 9]));
+    assert!(used(5) > long_ago + std::time::Duration::from_secs(86_400));
+    assert!(used(6) > long_ago + std::time::Duration::from_secs(86_400));
+}
+
+#[test]
+fn what_is_there_itself_is_what_its_path_leads_to() {
+    let space = Space::new();
+    // One task reads what another one writes.
+    let read = space.tree.install(|| space.tree.fingerprint(&[1]))[0].outcome.clone().unwrap();
+    let reader = Candidate { number: 6, inputs: 1, input_digest: read, ..space.candidate() };
+    let checkpoint = record_several(&space, &[space.candidate(), reader], &Checkpoint::default(), LATER);
+    assert_eq!(checkpoint.len(), 2);
+    assert!(implied_paths(&checkpoint).get("out/o").is_some_and(|paths| paths.contains(&"out/o".to_owned())));
+    assert!(space.is_unchanged_of(&[5, 6]));
+    fs::rename(space.path("out/o"), space.path("moved")).unwrap();
+    std::os::unix::fs::symlink("../moved", space.path("out/o")).unwrap();
+    assert!(!space.is_unchanged_of(&[5]));
 }
 
 #[test]
