@@ -12,6 +12,7 @@ import os
 from haz import app
 from haz._core import PatternSet
 from haz.app import RunOptions
+from haz.discovery import find_root
 from haz.errors import UsageError
 from haz.events import RunObserver
 from haz.history import files as history
@@ -19,7 +20,6 @@ from haz.model import TaskId
 from haz.plan import Plan, Request, plan
 from haz.references import parse, parse_exclusion
 from haz.resolution import Resolver, resolve_one
-from haz.workspace import find_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,33 +9,16 @@ import time
 from haz import __version__, _core, snapshot
 from haz._record import Record
 from haz.cache import formats
-from haz.cache.produced import Ledger
-from haz.cache.store import Store
-from haz.embedding import InterruptibleEvents
+from haz.discovery import bearing, find_root
 from haz.errors import GRAPH_HEADER, BuildKeyFailed, FileSystemError, LoadError
 from haz.events import RunObserver
 from haz.exit_code import exit_code_for
-from haz.graph_build import build
 from haz.history import files as history
-from haz.loop import Loop
+from haz.host import Host, child_environment, now_ms
 from haz.model import Retries
 from haz.observers.fanout import FanOut
 from haz.outcome import RunGraphOutcome
 from haz.recall import Recall
-from haz.redaction import too_short
-from haz.run_task import (
-    Host,
-    RunContext,
-    cache_lookup_phase,
-    child_environment,
-    now_ms,
-    pattern_lists,
-    patterns_of,
-)
-from haz.schedule import Schedule
-from haz.supervise import KILL
-from haz.tools import fingerprints
-from haz.workspace import bearing, find_root, load_at, with_sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +34,7 @@ if TYPE_CHECKING:
     from haz.graph import TaskGraph
     from haz.model import CompletedRecord, OutputMode, StreamHashes, TaskId, TaskSpec, Workspace
     from haz.ports import Processes, Standby
-    from haz.run_task import CachePolicy, TaskLookup
+    from haz.run_task import CachePolicy, RunContext, TaskLookup
     from haz.why import Explanation
 
 
@@ -113,6 +96,9 @@ def open_workspace(directory: str) -> Loaded:
     known = snapshot.load(root, __version__)
     if known is not None:
         return Loaded(known.workspace, known.graph, bearing(known.workspace, directory), root, None, known.identity)
+    from haz.graph_build import build  # noqa: PLC0415 - only where there is no snapshot
+    from haz.workspace import load_at, with_sources  # noqa: PLC0415
+
     workspace, trace = load_at(root)
     graph, problems = build(workspace, _core.PatternSet)
     if problems:
@@ -232,6 +218,14 @@ def run_changed(
 
     `facts` prove the configuration, if it was read from its files; else `recall` is its checkpoint, if it may have one.
     """
+    # A run with nothing to do does not come here: what only others need is not imported before.
+    from haz.embedding import InterruptibleEvents  # noqa: PLC0415
+    from haz.loop import Loop  # noqa: PLC0415
+    from haz.redaction import too_short  # noqa: PLC0415
+    from haz.run_task import pattern_lists  # noqa: PLC0415
+    from haz.schedule import Schedule  # noqa: PLC0415
+    from haz.supervise import KILL  # noqa: PLC0415
+
     guest = cancelled is not None
     if not guest:
         # What was loaded stays until the end: the garbage collector need not look at it again.
@@ -327,6 +321,11 @@ def run_context(
 
     Without `keep_answers` nothing is written.
     """
+    from haz.cache.produced import Ledger  # noqa: PLC0415 - as in `run_changed`
+    from haz.cache.store import Store  # noqa: PLC0415
+    from haz.run_task import RunContext, patterns_of  # noqa: PLC0415
+    from haz.tools import fingerprints  # noqa: PLC0415
+
     settings = workspace.settings
     cache, algorithm = cache_directory(workspace), settings.hash
     host = Host.of_this_process()
@@ -428,6 +427,8 @@ def keys(
     None for a task without one, since an input cannot be read. One that comes after a task which has not succeeded is
     left out. Runs nothing but version queries, writes nothing.
     """
+    from haz.run_task import cache_lookup_phase  # noqa: PLC0415 - as in `run_changed`
+
     workspace, queue, specs = loaded.workspace, _core.Queue(), loaded.graph.specs
     streams: dict[TaskId, list[tuple[TaskId, StreamHashes]]] = {}
     for task in tasks:

@@ -9,9 +9,10 @@ import shutil
 from haz import _core
 from haz.app import cache_directory
 from haz.cache.collect import Inspection, clean, plan_cleaning, verify
+from haz.discovery import bearing
 from haz.errors import FileSystemError, LoadError, UsageError
 from haz.resolution import Resolver, resolve_all
-from haz.workspace import bearing, load_tolerant
+from haz.workspace import load_tolerant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from haz import __version__, _core, examined
 from haz._record import Record
 from haz.certain import OVERLAYS, certain
 from haz.diagnostics import Diagnostic, Span
-from haz.discovery import Trace, find_root
+from haz.discovery import Trace, bearing, find_root
 from haz.disk import Asked, Disk
 from haz.errors import LoadError, YamlError
 from haz.examined import Examination
@@ -20,7 +20,7 @@ from haz.graph_build import build, unordered_producers
 from haz.model import Command
 from haz.resolution import Resolver, Unresolved
 from haz.undeclared import fruitless_inputs, undeclared_products
-from haz.workspace import bearing, read_at, with_sources
+from haz.workspace import read_at, with_sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from haz.config.declarations import PatternDeclaration
     from haz.config.parse import Source
+    from haz.model import Workspace
 
 MARKER = ".haz/workspace.yml"
 PROJECT_FILE = "haz.yml"
@@ -129,6 +130,11 @@ def project_at(root: str, names: Mapping[str, str], directory: str) -> str | Non
             return names[path]
         path = path.rpartition("/")[0] if path else None
     return None
+
+
+def bearing(workspace: Workspace, cwd: str) -> str | None:
+    """Name the project that `cwd` is in: of nested ones the deepest. None outside of all. EXEC-022."""
+    return project_at(workspace.root, {project.root: name for name, project in workspace.projects.items()}, cwd)
 
 
 def _upwards(path: str) -> Iterator[str]:

@@ -14,11 +14,12 @@ from haz.attempts import NO_RETRIES, broken, close, delay_before, eligible
 from haz.cache.store import Hit
 from haz.dismissal import dismiss
 from haz.errors import ProcessError, RestoreFailed, RunTaskError
+from haz.host import now_ms
 from haz.model import CompletedRecord, SignaledInFlight, SkipRecord
 from haz.names import counted
 from haz.neighbours import Neighbours
 from haz.outcome import Announce, Lookup, Restore, Signal, Spawn, Stop
-from haz.run_task import cache_lookup_phase, now_ms, restore_from_hit, run_fresh
+from haz.run_task import cache_lookup_phase, restore_from_hit, run_fresh
 from haz.supervise import ABANDON, KILL, QUIT, Supervision
 
 TYPE_CHECKING = False

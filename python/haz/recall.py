@@ -10,14 +10,9 @@ import os
 
 from haz import _core
 from haz._uncollected import uncollected
-from haz.aliases import one_path_each
 from haz.cache import formats
-from haz.cache.key import platform
-from haz.cache.produced import NOT_NOTED, Ledger, Produced, is_cleaned, made_by_restore
-from haz.cache.store import core_row
 from haz.errors import FileSystemError, StoreError
 from haz.model import CompletedRecord, StreamHashes
-from haz.neighbours import lock_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from haz.cache.manifest import Manifest
-    from haz.cache.produced import File
+    from haz.cache.produced import File, Produced
     from haz.graph import TaskGraph
     from haz.model import TaskId, TaskSpec
     from haz.outcome import RunGraphOutcome
@@ -52,7 +47,7 @@ class Recall:
         self._cache = cache
         self._algorithm = algorithm
         self._numbers = {task: number for number, task in enumerate(graph.nodes)}
-        whole = b"\0".join((identity, os.fsencode(cache), algorithm.encode(), platform().encode()))
+        whole = b"\0".join((identity, os.fsencode(cache), algorithm.encode(), formats.platform().encode()))
         self._checkpoint = _core.Checkpoint(root, f"{root}/{formats.CHECKPOINT}", _core.digest_bytes(whole))
 
     @uncollected
@@ -110,7 +105,7 @@ class Recall:
                 return found
             else:
                 blobs = blobs or open_blobs()
-                if one_path_each(self._root) and self._put_back(found, missing, blobs, locks, warn):
+                if self._put_back(found, missing, blobs, locks, warn):
                     return found
                 restoring = False
 
@@ -123,6 +118,12 @@ class Recall:
         warn: Callable[[TaskId, str], None],
     ) -> bool:
         """Restore what is missing of these tasks; whether all of it is there now."""
+        from haz.aliases import one_path_each  # noqa: PLC0415 - a run with nothing to do imports none of this
+        from haz.cache.produced import NOT_NOTED, Ledger, Produced, is_cleaned, made_by_restore  # noqa: PLC0415
+        from haz.neighbours import lock_name  # noqa: PLC0415
+
+        if not one_path_each(self._root):
+            return False
         nodes, specs, ledger = self._graph.nodes, self._graph.specs, Ledger(self._root)
         notes: dict[int, Produced] = {}
         for number, _ in missing:
@@ -222,6 +223,8 @@ def kept(manifest: Manifest) -> Kept | None:
 
     None when the parts of the key, which nothing else rests on, were altered.
     """
+    from haz.cache.store import core_row  # noqa: PLC0415 - a run with nothing to do has none of it
+
     try:
         inputs = bytes.fromhex(manifest.parts["inputs"]["digest"])
     except (KeyError, TypeError, ValueError):

@@ -7,7 +7,6 @@ knows of caps, mutexes or other tasks.
 
 from __future__ import annotations
 
-import os
 import time
 
 from haz import _core
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from haz.cache.produced import File, Ledger
     from haz.events import RunObserver
     from haz.graph import PatternList
+    from haz.host import Host
     from haz.model import RunState, TaskId, TaskRun, TaskSpec
     from haz.ports import Events, Files, Locks, Processes, Store
     from haz.recall import Kept
@@ -84,29 +84,6 @@ OTHER_RESULT = (
 )
 NOT_LOOKED_UP = Miss(b"", "not looked up")
 SUCCESS = ExitStatus(0)
-
-
-class Host(dict[str, str]):
-    """The invoking environment, which makes those of children. Values keep their bytes as surrogates (D12)."""
-
-    __slots__ = ("_made",)
-
-    def __init__(self, variables: Mapping[str, str] = {}) -> None:
-        super().__init__(variables)
-        self._made: dict[tuple[object, ...], _core.Environment] = {}
-
-    @classmethod
-    def of_this_process(cls) -> Host:
-        # A plain dict: `os.environ` encodes and decodes at every look.
-        return cls(os.environ)
-
-    def of_child(self, spec: TaskSpec) -> _core.Environment:
-        env = spec.environment
-        declared = (env.from_host, env.override, env.passed, env.secret)
-        made = self._made.get(declared)
-        if made is None:
-            made = self._made[declared] = _core.Environment(child_environment(spec, self))
-        return made
 
 
 class RunContext(Record):
@@ -317,14 +294,6 @@ def action_argv(ctx: RunContext, spec: TaskSpec) -> list[str]:
     if isinstance(spec.action, Command):
         return [*spec.action.argv, *extra]
     return [spec.action.shell, "-c", spec.action.script, *((spec.action.shell, *extra) if extra else ())]
-
-
-def child_environment(spec: TaskSpec, host: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the child's whole environment by name: what is taken from the host, then `override` (CACHE-008)."""
-    env = spec.environment
-    values = {name: host[name] for name in (*env.passed, *env.from_host, *env.secret) if name in host}
-    values.update(env.override)
-    return sorted(values.items())
 
 
 def run_fresh(
@@ -590,11 +559,6 @@ def _drive(phase: Phase, events: Events) -> CompletedRecord:
     except StopIteration as end:
         record: CompletedRecord = end.value
         return record
-
-
-def now_ms() -> int:
-    """Return the wall clock in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def patterns_of(specs: Mapping[TaskId, TaskSpec]) -> tuple[PatternSet, dict[TaskId, int], dict[TaskId, int]]:

@@ -12,7 +12,7 @@ from haz.config.borrowed import with_borrowed_inputs
 from haz.config.declarations import WorkspaceDeclaration
 from haz.config.parse import Source
 from haz.diagnostics import Diagnostic
-from haz.discovery import MARKER, PROJECT_FILE, Place, Trace, find_root, project_at
+from haz.discovery import MARKER, PROJECT_FILE, Place, Trace, find_root
 from haz.errors import LoadError, header
 from haz.model import Command, Settings, Workspace
 from haz.names import identifier_problem
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Selected = tuple[Source, Place] | None
 
-__all__ = ["Gaps", "Reading", "bearing", "find_root", "load", "load_tolerant", "read", "with_sources"]
+__all__ = ["Gaps", "Reading", "find_root", "load", "load_tolerant", "read", "with_sources"]
 
 OVERLAYS = ".haz/tasks"
 # Stands in for an action that was reported as wrong; no such workspace is ever run.
@@ -131,11 +131,6 @@ def with_sources(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
         )
         for problem in diagnostics
     )
-
-
-def bearing(workspace: Workspace, cwd: str) -> str | None:
-    """Name the project that `cwd` is in: of nested ones the deepest. None outside of all. EXEC-022."""
-    return project_at(workspace.root, {project.root: name for name, project in workspace.projects.items()}, cwd)
 
 
 class _Loader:

@@ -16,7 +16,8 @@ from haz.aliases import one_path_each
 from haz.app import RunOptions, open_workspace, recall_of
 from haz.cache import formats
 from haz.errors import StoreError
-from haz.run_task import Host, cache_lookup_phase
+from haz.host import Host
+from haz.run_task import cache_lookup_phase
 from tests.e2e.test_unchanged import Twin
 from tests.eager import eager, settle
 

@@ -13,7 +13,7 @@ import haz
 
 PACKAGE = Path(haz.__file__).parent
 LAYERS = [
-    "_core _record _uncollected codes diagnostics env errors events model names nearest outcome ports redaction "
+    "_core _record _uncollected codes diagnostics env errors events host model names nearest outcome ports redaction "
     "streams",
     "attempts cache.explain cache.formats cache.key cache.manifest config cycles exit_code graph graph_build "
     "history.log history.records lockfiles plan query references resolution runtime_graph schedule shard supervise",

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from haz import workspace
+from haz import discovery, workspace
 from haz.errors import LoadError
 from tests.unit.files import write_tree
 
@@ -93,7 +93,7 @@ def test_the_root_is_physical(tmp_path):
     )
     loaded = workspace.load(str(tmp_path / "link/a"))
     assert loaded.root == str(tmp_path / "real")
-    assert workspace.bearing(loaded, str(tmp_path / "link/a")) == "a"
+    assert discovery.bearing(loaded, str(tmp_path / "link/a")) == "a"
 
 
 def test_an_ancestor_that_may_not_be_looked_at_is_passed_over_with_a_warning(tmp_path, monkeypatch):
@@ -167,8 +167,8 @@ def test_the_workspace_root_can_be_a_project(tmp_path):
     loaded = load(tmp_path, '[/, "/*"]', files)
     assert roots(loaded) == {"top": "", "a": "/a"}
     assert loaded.projects["top"].tasks["lint"].inputs[0].anchored == "/a.c"
-    assert workspace.bearing(loaded, str(tmp_path)) == "top"
-    assert workspace.bearing(loaded, str(tmp_path / "a")) == "a"
+    assert discovery.bearing(loaded, str(tmp_path)) == "top"
+    assert discovery.bearing(loaded, str(tmp_path / "a")) == "a"
 
 
 def test_patterns_skip_the_root_and_the_hidden_folders_of_haz_and_git(tmp_path):
@@ -186,7 +186,7 @@ def test_a_literal_link_names_the_directory_that_it_leads_to(tmp_path):
     files = {"deep/real/haz.yml": "name: real\n", "link": "-> deep/real"}
     loaded = load(tmp_path, "[/link, /deep/real]", files)
     assert roots(loaded) == {"real": "/deep/real"}
-    assert workspace.bearing(loaded, str(tmp_path / "link")) == "real"
+    assert discovery.bearing(loaded, str(tmp_path / "link")) == "real"
 
 
 def test_a_pattern_matches_the_name_of_a_link(tmp_path):
@@ -260,5 +260,5 @@ def test_nested_projects_are_allowed_and_the_deepest_bears(tmp_path):
     files = {"a/haz.yml": "name: a\n", "a/b/haz.yml": "name: b\n", "a/b/src/": "", "ab/": ""}
     loaded = load(tmp_path, "[/a, /a/b]", files)
     expected = {"a": "a", "a/b": "b", "a/b/src": "b", "ab": None, ".": None, ".haz": None}
-    assert {place: workspace.bearing(loaded, str(tmp_path / place)) for place in expected} == expected
-    assert workspace.bearing(loaded, str(tmp_path / "gone")) is None
+    assert {place: discovery.bearing(loaded, str(tmp_path / place)) for place in expected} == expected
+    assert discovery.bearing(loaded, str(tmp_path / "gone")) is None

@@ -10,6 +10,7 @@ import pytest
 
 from haz import errors
 from haz.exit_code import exit_code_for
+from haz.host import Host
 from haz.loop import Loop
 from haz.model import (
     Command,
@@ -26,7 +27,7 @@ from haz.model import (
     UpstreamErrored,
 )
 from haz.observers.presenter import Presenter
-from haz.run_task import Host, RunContext, patterns_of, run_task
+from haz.run_task import RunContext, patterns_of, run_task
 from haz.schedule import Schedule
 from haz.supervise import DRAIN_SECONDS
 from tests.fakes import Clock, Diary, FakeEvents, FakeFiles, FakeInputs, FakeProcesses, FakeStore, file_row

@@ -22,6 +22,8 @@
 
 from __future__ import annotations
 
+import os
+
 KEY_REVISION = 1
 HASH_IDS = {"blake3": 0, "sha256": 1}
 
@@ -45,6 +47,12 @@ MANIFEST_MAGIC = b"haz-manifest 2 "
 
 CACHEDIR_TAG = "CACHEDIR.TAG"
 CACHEDIR_TAG_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# This directory is a cache of haz.\n"
+
+
+def platform() -> str:
+    """Return the platform that results are valid for: `linux-x86_64`, `darwin-arm64`, …."""
+    system = os.uname()
+    return f"{system.sysname.lower()}-{system.machine}"
 
 
 def blobs_directory(cache: str, algorithm: str) -> str:

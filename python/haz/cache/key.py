@@ -10,7 +10,7 @@ import os
 
 from haz import _core
 from haz._record import Record
-from haz.cache.formats import HASH_IDS, KEY_REVISION
+from haz.cache.formats import HASH_IDS, KEY_REVISION, platform
 from haz.errors import PredecessorStreamsMissing
 from haz.model import Command
 from haz.redaction import keyed_hash
@@ -34,12 +34,6 @@ class Section(Record):
     name: str
     digest: bytes
     rows: Callable[[], Sequence[Row]]
-
-
-def platform() -> str:
-    """Return the platform that results are valid for: `linux-x86_64`, `darwin-arm64`, …."""
-    system = os.uname()
-    return f"{system.sysname.lower()}-{system.machine}"
 
 
 def frame(rows: Sequence[Row]) -> bytes:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 
 from haz.cli.report import Colour, Form
-from haz.config import _values as grammar
-from haz.config._shared import positive
 from haz.errors import UsageError
 from haz.names import either, identifier_problem, nearest
 from haz.references import parse, parse_exclusion
@@ -59,7 +57,11 @@ def at_least_one(option: str, text: str | None) -> int | None:
 def age(option: str, text: str | None) -> int | None:
     """Check a duration in whole seconds (CFG-034)."""
     try:
-        return None if text is None else grammar.age(text)
+        if text is None:
+            return None
+        from haz.config import _values as grammar  # noqa: PLC0415 - few commands are given one
+
+        return grammar.age(text)
     except ValueError as error:
         raise UsageError(f"{option}: '{text}' is not a duration: {error}", "for example 30d, 12h or 1w2d") from error
 
@@ -67,7 +69,11 @@ def age(option: str, text: str | None) -> int | None:
 def size(option: str, text: str | None) -> int | None:
     """Check a number of bytes (CFG-035)."""
     try:
-        return None if text is None else grammar.size(text)
+        if text is None:
+            return None
+        from haz.config import _values as grammar  # noqa: PLC0415 - as above
+
+        return grammar.size(text)
     except ValueError as error:
         raise UsageError(f"{option}: '{text}' is not a size: {error}", "for example 1024, 500MB or 2GiB") from error
 
@@ -104,6 +110,8 @@ def limit(text: str | None) -> float | None:
         return None
     if text == "none":
         return 0.0
+    from haz.config._shared import positive  # noqa: PLC0415 - the grammar of configuration: most runs need none
+
     try:
         return positive(text)
     except ValueError as error:

@@ -16,7 +16,7 @@ from haz.exit_code import exit_code_for
 from haz.history import log
 from haz.history.files import directory, prune
 from haz.history.records import attempts_of, end_value
-from haz.run_task import now_ms
+from haz.host import now_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
