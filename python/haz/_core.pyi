@@ -35,7 +35,6 @@ __all__ = [
     "digest_bytes",
     "digest_files",
     "escape_pattern",
-    "facts_hold",
     "install_signal_handlers",
     "is_orphan",
     "json_dumps",
@@ -540,13 +539,21 @@ class Checkpoint:
 
     def unchanged(
         self, tasks: Sequence[int], others: Sequence[int], host: Mapping[str, str], restoring: bool = False
-    ) -> list[tuple[int, bytes, tuple[bytes, int, bytes, int], tuple[str, ...], list[int]]]:
+    ) -> tuple[
+        list[int],
+        list[bytes],
+        list[tuple[bytes, int, bytes, int]],
+        list[tuple[str, ...]],
+        list[tuple[int, list[int]]],
+        bool,
+    ]:
         """Tell those of the tasks that are still up to date together with all that they come after, in the order given.
 
-        `others` are in the run too, and count as changed. `host` is the invoking environment. A row is number, key,
-        `(digest, size)` of stdout and stderr in one tuple, the workspace paths of the outputs, and the places in those of
-        what is missing. That is empty unless `restoring`: then all rows hold once `put_back` has restored all of that.
-        Entries of the store are noted as used, to the day.
+        `others` are in the run too, and count as changed. `host` is the invoking environment. The answer has columns: the
+        numbers of the tasks, their keys, `(digest, size)` of stdout and stderr in one tuple, the workspace paths of the
+        outputs; then the numbers of those of which something is missing, with the places of that in their outputs; and
+        whether no two of them have the same output. Nothing is missing unless `restoring`: then all hold once `put_back`
+        has restored all of that. Entries of the store are noted as used, to the day.
         """
 
     def put_back(self, blobs: Blobs, missing: Sequence[tuple[int, Sequence[int]]]) -> list[int]:
@@ -587,7 +594,7 @@ class Checkpoint:
 def ask_facts(
     root: str, questions: Sequence[tuple[str, str]], names: Sequence[str], at: int | None = None
 ) -> bytes | None:
-    """Ask the disk, and keep the answers for `facts_hold`. None when one of them proves nothing, or not yet.
+    """Ask the disk, and keep the answers for a `Proven` file. None when one of them proves nothing, or not yet.
 
     A question is a kind and a path, relative to `root`, or absolute: `content` (the state of a file, links followed, or of
     the names in a directory), `itself` (the same of a link), `absent`, `dangling` (a link that leads nowhere), `kept` (a
@@ -597,11 +604,34 @@ def ask_facts(
     that a change could have left no trace, proves nothing.
     """
 
-def look_ahead(directory: str, name: str) -> None:
+def look_ahead(directory: str, name: str, configuration: str, names: Sequence[str]) -> None:
     """Begin to ask the facts of a `Checkpoint`, on other threads: the file `name` of the nearest directory upwards.
 
-    The next `Checkpoint` of that file takes the answers. A new call, or the end of the process, makes an end of it.
+    Before that those of the `Proven` file `configuration` of the same directory; `names` as in `ask_facts`. The next
+    `Checkpoint`, and the next `Proven`, of those files take the answers. A new call, a `Proven` of another file or for the
+    second time, or the end of the process, makes an end of it.
     """
 
-def facts_hold(root: str, facts: bytes, names: Sequence[str]) -> bool:
-    """Whether the disk still gives the same answers; never for bytes that are no facts. Releases the GIL, parallel."""
+@final
+class Proven:
+    """A file that is believed because the facts in it hold."""
+
+    @staticmethod
+    def read(root: str, file: str, head: bytes, first: bytes, names: Sequence[str]) -> Proven | None:
+        """Read `file`, and ask the disk. Releases the GIL, parallel.
+
+        The file is `head` (a line and a digest of what it was made for, 32 bytes), the BLAKE3 digest of all else, the
+        length of the facts (`u64`, little-endian), the facts, as `ask_facts` gives them for `root` and `names`, and the
+        payload. None where it is not such a file, its digest or the head is another, its facts do not begin with `first`, or
+        do not all hold.
+        """
+
+    @property
+    def identity(self) -> bytes:
+        """The digest of all of it."""
+
+    def __len__(self) -> int:
+        """Bytes of the payload."""
+
+    def part(self, start: int, end: int) -> bytes:
+        """Some bytes of the payload. Raises `ValueError` where it has none."""

@@ -6,9 +6,9 @@ import os
 
 from haz import _core
 from haz._record import Record
+from haz.cache.formats import MARKER, PROJECT_FILE
 from haz.config import parse
 from haz.config.parse import Source
-from haz.discovery import MARKER, PROJECT_FILE
 from haz.lockfiles import FILES
 from haz.model import TaskId
 from haz.plan import plan

@@ -9,7 +9,7 @@ import time
 from haz import __version__, _core, snapshot
 from haz._record import Record
 from haz.cache import formats
-from haz.discovery import bearing, find_root
+from haz.discovery import bearing, find_root, project_at
 from haz.errors import GRAPH_HEADER, BuildKeyFailed, FileSystemError, LoadError
 from haz.events import RunObserver
 from haz.exit_code import exit_code_for
@@ -95,7 +95,8 @@ def open_workspace(directory: str) -> Loaded:
     root = find_root(directory)
     known = snapshot.load(root, __version__)
     if known is not None:
-        return Loaded(known.workspace, known.graph, bearing(known.workspace, directory), root, None, known.identity)
+        home = project_at(root.path, known.names, directory)
+        return Loaded(known.workspace, known.graph, home, root, None, known.identity)
     from haz.graph_build import build  # noqa: PLC0415 - only where there is no snapshot
     from haz.workspace import load_at, with_sources  # noqa: PLC0415
 
@@ -184,9 +185,13 @@ def tell_unchanged(
 
     argued = [task for task in options.arguments_for if task in graph.specs] if options.arguments else ()
     locks = _core.FileLocks(_core.Queue(), formats.locks_directory(workspace.root))
-    found = recall.unchanged(graph.nodes, argued, Host.of_this_process(), blobs, locks, observer.on_warning)
+    found, contents = recall.unchanged(graph.nodes, argued, Host.of_this_process(), blobs, locks, observer.on_warning)
+    if not contents:
+        observer.on_tasks_unchanged([*found.values()])
+        return found
     silent: list[CompletedRecord] = []
-    for task, (record, content) in found.items():
+    for task, record in found.items():
+        content = contents.get(task)
         if content is None:
             silent.append(record)
             continue
@@ -198,7 +203,7 @@ def tell_unchanged(
                 emit(task, chunk)
         observer.on_task_finished(task, record, 0.0)
     observer.on_tasks_unchanged(silent)
-    return {task: record for task, (record, _) in found.items()}
+    return found
 
 
 def run_changed(

@@ -7,6 +7,7 @@ import time
 
 from haz import _core
 from haz._record import Record
+from haz.cache.formats import MARKER, MISNAMED_FILE, PROJECT_FILE, SEEN_NAMES
 from haz.diagnostics import Diagnostic
 from haz.errors import LoadError, PatternError
 
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from haz.config.parse import Source
     from haz.model import Workspace
 
-MARKER = ".haz/workspace.yml"
-PROJECT_FILE = "haz.yml"
-MISNAMED_FILE = "haz.yaml"
-# Of plain files, the names that discovery heeds: what `places` means to `_core.ask_facts`.
-SEEN_NAMES = (PROJECT_FILE, MISNAMED_FILE)
 HIDDEN = frozenset({".git", ".haz"})
 
 

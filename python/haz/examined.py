@@ -41,7 +41,7 @@ def load(root: Root, directory: str, host: Mapping[str, str], version: str) -> E
     found = proven.read(root, EXAMINED, EXAMINED_MAGIC, _made_for(version))
     if found is None:
         return None
-    names, values, projects, warnings = marshal.loads(found[1])  # noqa: S302 - checked, and proven
+    names, values, projects, warnings = marshal.loads(found.part(0, len(found)))  # noqa: S302 - checked, and proven
     if values != _values(names, host):
         return None
     home = project_at(root.path, {place: name for name, place, _ in projects}, directory)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from haz.model import CompletedRecord
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from haz.outcome import RunGraphOutcome
@@ -17,7 +15,4 @@ def exit_code_for(outcome: RunGraphOutcome, signal: int | None = None) -> int:
     """
     if signal is not None:
         return 128 + signal
-    failed = any(
-        isinstance(record, CompletedRecord) and record.state == "failed" for record in outcome.outcomes.values()
-    )
-    return int(failed or bool(outcome.task_errors) or bool(outcome.invariant_violations))
+    return int(outcome.counts().failed > 0 or bool(outcome.invariant_violations))

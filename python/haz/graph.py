@@ -27,15 +27,16 @@ else:
 class Specs(SpecMapping):
     """The specs of tasks, in canonical order; each is decoded when it is looked at first.
 
-    `patterns` gives the input (0) or the output (1) patterns of all of them as the core compiles them.
+    `encoded` has a number for each, from which `decode` makes the spec. `patterns` gives the input (0) or the
+    output (1) patterns of all of them as the core compiles them.
     """
 
     __slots__ = ("_decode", "_encoded", "_known", "patterns")
 
     def __init__(
         self,
-        encoded: dict[TaskId, bytes],
-        decode: Callable[[bytes], TaskSpec],
+        encoded: dict[TaskId, int],
+        decode: Callable[[int], TaskSpec],
         patterns: Callable[[int], list[PatternList]],
     ) -> None:
         self._encoded = encoded

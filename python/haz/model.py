@@ -259,7 +259,7 @@ class Workspace(Record):
     root: str
     explicit: bool
     settings: Settings
-    projects: dict[str, ProjectSpec]
+    projects: Mapping[str, ProjectSpec]
 
 
 # --- What became of them ---------------------------------------------------------------------------------------------

@@ -10,9 +10,10 @@ import os
 from haz._core import yaml_parse
 from haz._record import Record
 from haz._uncollected import uncollected
+from haz.cache.formats import MARKER, PROJECT_FILE
 from haz.config import parse
 from haz.config.parse import Source
-from haz.discovery import MARKER, PROJECT_FILE, Trace, expand, find_root
+from haz.discovery import Trace, expand, find_root
 from haz.errors import HazError
 
 TYPE_CHECKING = False

@@ -195,6 +195,8 @@ def _dependents(graph: TaskGraph, affected: Collection[TaskId]) -> dict[TaskId, 
 def _closed(graph: TaskGraph, seeds: Mapping[TaskId, Reason]) -> dict[TaskId, Reason]:
     """Add all transitive hard predecessors, whatever the scope (EXEC-002); soft and producer edges add nothing."""
     reasons = dict(seeds)
+    if len(reasons) == len(graph.nodes):
+        return reasons
     queue = sorted(seeds)
     for task in queue:
         for predecessor in graph.hard_predecessors[task]:

@@ -7,6 +7,7 @@ holds into the records that a lookup and a restore would have come to.
 from __future__ import annotations
 
 import os
+from itertools import repeat
 
 from haz import _core
 from haz._uncollected import uncollected
@@ -59,59 +60,71 @@ class Recall:
         open_blobs: Callable[[], _core.Blobs],
         locks: Locks,
         warn: Callable[[TaskId, str], None],
-    ) -> dict[TaskId, tuple[CompletedRecord, Content | None]]:
-        """Return the records of those tasks of a run that need no look, with their streams where they wrote anything.
+    ) -> tuple[dict[TaskId, CompletedRecord], dict[TaskId, Content]]:
+        """Return the records of those tasks of a run that need no look, and the streams of those that wrote anything.
 
         Those that are to be `looked_up` are none of them, and neither is what comes after them. Outputs that are
         gone are put back where nothing else has changed, under `locks`; `warn` hears of trouble with that.
         """
         if not len(self._checkpoint):
-            return {}
+            return {}, {}
         nodes = self._graph.nodes
-        # Most tasks write nothing: their records share one value.
-        known: dict[tuple[bytes, bytes], StreamHashes] = {}
-        wanted = [self._numbers[task] for task in tasks if task not in looked_up]
         others = [self._numbers[task] for task in looked_up]
+        wanted = [self._numbers[task] for task in tasks if task not in looked_up]
         blobs: _core.Blobs | None = None
         restoring = True
         while True:
-            found: dict[TaskId, tuple[CompletedRecord, Content | None]] = {}
+            numbers, keys, streams, outputs, missing, is_disjoint = self._checkpoint.unchanged(
+                wanted, others, host, restoring
+            )
+            contents: dict[TaskId, Content] = {}
             refused: set[int] = set()
-            missing: list[tuple[int, list[int]]] = []
             replayed = 0
-            for number, key, streams, outputs, lost in self._checkpoint.unchanged(wanted, others, host, restoring):
-                content: Content | None = None
-                if streams[1] or streams[3]:
-                    blobs = blobs or open_blobs()
-                    replayed += streams[1] + streams[3]
-                    content = self._streams(blobs, streams) if replayed <= MOST_REPLAYED else None
-                    if content is None:
-                        refused.add(number)
-                        continue
-                task = nodes[number]
-                if lost:
-                    missing.append((number, lost))
-                digests = streams[0], streams[2]
-                hashes = known.get(digests) or known.setdefault(digests, StreamHashes(*digests))
-                record = CompletedRecord(task, "cache_hit", "succeeded", None, hashes, outputs, (), 1, key, False)
-                found[task] = record, content
+            # Most tasks write nothing: their streams are one value, and so is what their records say of it.
+            hashes = {stream: StreamHashes(stream[0], stream[2]) for stream in set(streams)}
+            if any(stream[1] or stream[3] for stream in hashes):
+                blobs = blobs or open_blobs()
+                for number, stream in zip(numbers, streams, strict=True):
+                    if stream[1] or stream[3]:
+                        replayed += stream[1] + stream[3]
+                        content = self._streams(blobs, stream) if replayed <= MOST_REPLAYED else None
+                        if content is None:
+                            refused.add(number)
+                        else:
+                            contents[nodes[number]] = content
             if refused:
                 # What comes after them has to be looked up as well.
                 wanted = [number for number in wanted if number not in refused]
                 others += refused
-            elif not _are_disjoint(found):
-                return {}
-            elif not missing:
-                return found
-            else:
-                blobs = blobs or open_blobs()
-                if self._put_back(found, missing, blobs, locks, warn):
-                    return found
-                restoring = False
+                continue
+            if not is_disjoint:
+                # The run has to find out who was first (EXEC-020).
+                return {}, {}
+            chosen = [nodes[number] for number in numbers]
+            records = CompletedRecord.many(
+                len(chosen),
+                chosen,
+                repeat("cache_hit"),
+                repeat("succeeded"),
+                repeat(None),
+                map(hashes.__getitem__, streams),
+                outputs,
+                repeat(()),
+                repeat(1),
+                keys,
+                repeat(False),
+            )
+            found = dict(zip(chosen, records, strict=True))
+            if not missing:
+                return found, contents
+            blobs = blobs or open_blobs()
+            if self._put_back(found, missing, blobs, locks, warn):
+                return found, contents
+            restoring = False
 
     def _put_back(
         self,
-        found: Mapping[TaskId, tuple[CompletedRecord, Content | None]],
+        found: Mapping[TaskId, CompletedRecord],
         missing: Sequence[tuple[int, list[int]]],
         blobs: _core.Blobs,
         locks: Locks,
@@ -129,7 +142,7 @@ class Recall:
         for number, _ in missing:
             task = nodes[number]
             if is_cleaned(specs[task]):
-                key = found[task][0].key
+                key = found[task].key
                 noted = ledger.read(task)
                 if key is None or not noted.mark.startswith(f"{key.hex()}-"):
                     return False
@@ -143,7 +156,7 @@ class Recall:
                 # Before the locks are free: who gets one next must see that files have changed.
                 locks.note()
             for number in notes.keys() & set(done):
-                record = found[nodes[number]][0]
+                record = found[nodes[number]]
                 paths = record.materialised_outputs
                 files = made_by_restore(notes[number], None, _states(self._root, paths), set(paths))
                 try:
@@ -206,12 +219,6 @@ def _states(root: str, paths: Iterable[str]) -> Iterator[File]:
         except OSError:
             continue
         yield path, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _are_disjoint(found: Mapping[TaskId, tuple[CompletedRecord, Content | None]]) -> bool:
-    """Whether each output has one writer; else the run has to find out who was first (EXEC-020)."""
-    paths = [path for record, _ in found.values() for path in record.materialised_outputs]
-    return len(set(paths)) == len(paths)
 
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ Only what a run leaves is believed, only by the same version of haz and Python, 
 from __future__ import annotations
 
 import marshal
+from itertools import accumulate, repeat
 
 from haz import model, proven
 from haz._record import Record
@@ -18,16 +19,18 @@ from haz.model import ProjectSpec, TaskId, Workspace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+    from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
     from typing import Any
 
+    from haz import _core
     from haz.discovery import Root
     from haz.graph import PatternList
     from haz.model import TaskSpec
 
-    TaskMapping = Mapping[str, TaskSpec]
+    AnyMapping = Mapping[str, Any]
+    Edges = dict[str, list[tuple[int, tuple[int, ...]]]]
 else:
-    TaskMapping = object
+    AnyMapping = object
 
 _RECORDS: tuple[type[Record], ...] = tuple(
     value
@@ -40,11 +43,15 @@ _EDGES = ("hard", "soft", "producer")
 
 
 class Snapshot(Record):
-    """A valid workspace with its graph. `identity` is a digest of all that both follow from."""
+    """A valid workspace with its graph. `identity` is a digest of all that both follow from.
+
+    `names` are those of the projects, by their workspace paths.
+    """
 
     workspace: Workspace
     graph: TaskGraph
     identity: bytes
+    names: Mapping[str, str]
 
 
 @uncollected
@@ -53,9 +60,17 @@ def load(root: Root, version: str) -> Snapshot | None:
     found = proven.read(root, SNAPSHOT, SNAPSHOT_MAGIC, (version, _SHAPES))
     if found is None:
         return None
-    identity, payload = found
-    workspace, graph = _restored(root, marshal.loads(payload))  # noqa: S302 - checked, and proven
-    return Snapshot(workspace, graph, identity)
+    length = int.from_bytes(found.part(0, _LENGTH), "little")
+    kept = marshal.loads(found.part(_LENGTH, _LENGTH + length))  # noqa: S302 - checked, and proven
+    bodies = _Bodies(found, _LENGTH + length, kept["ends"])
+    names, places = kept["projects"][:2]
+    tasks = [*map(tuple.__new__, repeat(TaskId), kept["tasks"])]
+    numbers = dict(zip(tasks, range(len(tasks)), strict=True))
+    specs = Specs(numbers, lambda number: unpacked(bodies(number)), _Patterns(bodies, len(tasks)))
+    projects = Projects(kept["projects"], tasks, specs)
+    workspace = Workspace(root.path, root.explicit, unpacked(kept["settings"]), projects)
+    graph = StoredGraph(specs, tuple(tasks), lambda: bodies(len(tasks) + 1))
+    return Snapshot(workspace, graph, found.identity, dict(zip(places, names, strict=True)))
 
 
 def save(root: Root, version: str, facts: bytes, workspace: Workspace, graph: TaskGraph) -> bytes | None:
@@ -63,7 +78,9 @@ def save(root: Root, version: str, facts: bytes, workspace: Workspace, graph: Ta
 
     `facts` must be from before anything else was done: a file that was changed since has not been read.
     """
-    payload = marshal.dumps(_kept(workspace, graph))
+    kept, bodies = _kept(workspace, graph)
+    values = marshal.dumps(kept)
+    payload = b"".join((len(values).to_bytes(_LENGTH, "little"), values, *bodies))
     return proven.write(root, SNAPSHOT, SNAPSHOT_MAGIC, (version, _SHAPES), facts, payload)
 
 
@@ -97,19 +114,15 @@ def unpacked(value: Any) -> Any:
     return value
 
 
-def _kept(workspace: Workspace, graph: TaskGraph) -> dict[str, Any]:
+# Bytes of the length of the values.
+_LENGTH = 8
+
+
+def _kept(workspace: Workspace, graph: TaskGraph) -> tuple[dict[str, Any], list[bytes]]:
+    """Return what is restored at once, and what is when somebody asks: each task, then the patterns, then the edges."""
+    projects = workspace.projects.values()
+    rows = [(p.name, p.root, p.tags, packed(p.origin), p.description, len(p.tasks)) for p in projects]
     numbers = {task: number for number, task in enumerate(graph.nodes)}
-    projects = [
-        (
-            project.name,
-            project.root,
-            project.tags,
-            packed(project.origin),
-            project.description,
-            tuple((name, marshal.dumps(packed(project.tasks[name]))) for name in sorted(project.tasks)),
-        )
-        for project in workspace.projects.values()
-    ]
     edges = {}
     for kind in _EDGES:
         neighbours = getattr(graph, f"{kind}_predecessors")
@@ -123,52 +136,56 @@ def _kept(workspace: Workspace, graph: TaskGraph) -> dict[str, Any]:
         [[p.listed for p in spec.inputs] for spec in specs],
         [[p.listed for p in spec.outputs] for spec in specs],
     ]
-    return {
+    bodies = [marshal.dumps(packed(spec)) for spec in specs]
+    bodies += [marshal.dumps(patterns), marshal.dumps(edges)]
+    columns = tuple(zip(*rows, strict=True)) or ((),) * 6
+    kept = {
         "settings": packed(workspace.settings),
-        "projects": projects,
-        "edges": edges,
-        "patterns": marshal.dumps(patterns),
+        "projects": columns,
+        "tasks": [*map(tuple, graph.nodes)],
+        "ends": [*accumulate(map(len, bodies))],
     }
+    return kept, bodies
 
 
-def _restored(root: Root, kept: dict[str, Any]) -> tuple[Workspace, TaskGraph]:
-    projects: dict[str, ProjectSpec] = {}
-    encoded: dict[TaskId, bytes] = {}
-    for name, *_, tasks in kept["projects"]:
-        for task, body in tasks:
-            encoded[TaskId(name, task)] = body
-    specs = Specs(encoded, lambda body: unpacked(marshal.loads(body)), _Patterns(kept["patterns"]))  # noqa: S302 - as above
-    for name, place, tags, origin, description, tasks in kept["projects"]:
-        own = Tasks(name, [task for task, _ in tasks], specs)
-        projects[name] = ProjectSpec(name, place, tags, own, unpacked(origin), description)
-    settings = unpacked(kept["settings"])
-    return Workspace(root.path, root.explicit, settings, projects), StoredGraph(specs, kept["edges"])
+class _Bodies:
+    """What is decoded when somebody asks, by number."""
+
+    __slots__ = ("_ends", "_file", "_start")
+
+    def __init__(self, file: _core.Proven, start: int, ends: list[int]) -> None:
+        self._file = file
+        self._start = start
+        self._ends = ends
+
+    def __call__(self, number: int) -> Any:
+        start = self._ends[number - 1] if number else 0
+        return marshal.loads(self._file.part(self._start + start, self._start + self._ends[number]))  # noqa: S302 - as above
 
 
 class _Patterns:
     """The input and the output patterns of all tasks, as the core compiles them; decoded when somebody asks."""
 
-    __slots__ = ("_encoded", "_lists")
+    __slots__ = ("_bodies", "_lists", "_number")
 
-    def __init__(self, encoded: bytes) -> None:
-        self._encoded = encoded
+    def __init__(self, bodies: _Bodies, number: int) -> None:
+        self._bodies = bodies
+        self._number = number
         self._lists: list[list[PatternList]] | None = None
 
     def __call__(self, side: int) -> list[PatternList]:
         if self._lists is None:
-            self._lists = marshal.loads(self._encoded)  # noqa: S302 - as above
+            self._lists = self._bodies(self._number)
         return self._lists[side]
 
 
-class Tasks(TaskMapping):
-    """The tasks of a project by name; each is decoded when it is looked at first."""
+class _Lazy(AnyMapping):
+    """A mapping whose values are made when they are looked at first. Subclasses have names and `__getitem__`."""
 
-    __slots__ = ("_names", "_project", "_specs")
+    __slots__ = ("_names",)
 
-    def __init__(self, project: str, names: list[str], specs: Specs) -> None:
-        self._project = project
-        self._names = dict.fromkeys(names)
-        self._specs = specs
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names: dict[str, Any] = dict.fromkeys(names)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -179,10 +196,8 @@ class Tasks(TaskMapping):
     def __contains__(self, name: object) -> bool:
         return name in self._names
 
-    def __getitem__(self, name: str) -> TaskSpec:
-        if name not in self._names:
-            raise KeyError(name)
-        return self._specs[TaskId(self._project, name)]
+    def __getitem__(self, name: str) -> Any:
+        raise NotImplementedError
 
     def get(self, name: str, default: Any = None) -> Any:
         return self[name] if name in self._names else default
@@ -190,35 +205,81 @@ class Tasks(TaskMapping):
     def keys(self) -> KeysView[str]:
         return self._names.keys()
 
-    def values(self) -> ValuesView[TaskSpec]:
+    def values(self) -> ValuesView[Any]:
         return self._all().values()
 
-    def items(self) -> ItemsView[str, TaskSpec]:
+    def items(self) -> ItemsView[str, Any]:
         return self._all().items()
 
-    def _all(self) -> dict[str, TaskSpec]:
+    def _all(self) -> dict[str, Any]:
         return {name: self[name] for name in self._names}
 
     def __eq__(self, other: object) -> bool:
-        return self._all() == (other._all() if isinstance(other, Tasks) else other)
+        return self._all() == (other._all() if isinstance(other, _Lazy) else other)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class Projects(_Lazy):
+    """The projects of a workspace by name."""
+
+    __slots__ = ("_columns", "_specs", "_tasks")
+
+    def __init__(self, columns: tuple[tuple[Any, ...], ...], tasks: Sequence[TaskId], specs: Specs) -> None:
+        super().__init__(columns[0])
+        self._columns = columns
+        self._tasks = tasks
+        self._specs = specs
+
+    def __getitem__(self, name: str) -> ProjectSpec:
+        known = self._names[name]
+        if type(known) is ProjectSpec:
+            return known
+        self._make()
+        made: ProjectSpec = self._names[name]
+        return made
+
+    def _make(self) -> None:
+        end = 0
+        for name, place, tags, origin, description, count in zip(*self._columns, strict=True):
+            start, end = end, end + count
+            own = Tasks(name, [task.task for task in self._tasks[start:end]], self._specs)
+            self._names[name] = ProjectSpec(name, place, tags, own, unpacked(origin), description)
+
+
+class Tasks(_Lazy):
+    """The tasks of a project by name."""
+
+    __slots__ = ("_project", "_specs")
+
+    def __init__(self, project: str, names: list[str], specs: Specs) -> None:
+        super().__init__(names)
+        self._project = project
+        self._specs = specs
+
+    def __getitem__(self, name: str) -> TaskSpec:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._specs[TaskId(self._project, name)]
 
 
 class StoredGraph(TaskGraph):
     """A graph whose neighbours are made when somebody asks for them."""
 
-    __slots__ = ("_edges",)
+    __slots__ = ("_decode", "_edges")
 
-    def __init__(self, specs: Specs, edges: dict[str, list[tuple[int, tuple[int, ...]]]]) -> None:
+    def __init__(self, specs: Specs, nodes: tuple[TaskId, ...], decode: Callable[[], Edges]) -> None:
         self.specs = specs
-        self.nodes = tuple(specs)
-        self._edges = edges
+        self.nodes = nodes
+        self._decode = decode
+        self._edges: Edges | None = None
 
     def __getattr__(self, name: str) -> Any:
         kind, _, side = name.partition("_")
         if kind not in _EDGES or side not in ("predecessors", "successors"):
             raise AttributeError(name)
+        if self._edges is None:
+            self._edges = self._decode()
         nodes = self.nodes
         found: dict[TaskId, tuple[TaskId, ...]] = dict.fromkeys(nodes, ())
         if side == "predecessors":

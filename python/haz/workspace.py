@@ -7,12 +7,13 @@ import os
 from haz import discovery
 from haz._record import Record
 from haz._uncollected import uncollected
+from haz.cache.formats import MARKER, PROJECT_FILE
 from haz.config import merge, parse, resolve
 from haz.config.borrowed import with_borrowed_inputs
 from haz.config.declarations import WorkspaceDeclaration
 from haz.config.parse import Source
 from haz.diagnostics import Diagnostic
-from haz.discovery import MARKER, PROJECT_FILE, Place, Trace, find_root
+from haz.discovery import Place, Trace, find_root
 from haz.errors import LoadError, header
 from haz.model import Command, Settings, Workspace
 from haz.names import identifier_problem

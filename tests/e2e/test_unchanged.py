@@ -18,7 +18,7 @@ import pytest
 
 from haz import __version__, _core, snapshot
 from haz.app import RunOptions, execute, open_workspace
-from haz.cache.formats import CHECKPOINT
+from haz.cache.formats import CHECKPOINT, SEEN_NAMES, SNAPSHOT
 from haz.discovery import find_root
 from haz.errors import LoadError
 from haz.events import RunObserver
@@ -118,7 +118,7 @@ class Twin:
         settle(self.root)
         diary = Diary()
         if self.looks_ahead:
-            _core.look_ahead(str(self.root), CHECKPOINT)
+            _core.look_ahead(str(self.root), CHECKPOINT, SNAPSHOT, SEEN_NAMES)
         found = open_workspace(str(self.root))
         if loaded is not None:
             loaded()

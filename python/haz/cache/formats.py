@@ -24,6 +24,12 @@ from __future__ import annotations
 
 import os
 
+MARKER = ".haz/workspace.yml"
+PROJECT_FILE = "haz.yml"
+MISNAMED_FILE = "haz.yaml"
+# Of plain files, the names that discovery heeds: what `places` means to `_core.ask_facts`.
+SEEN_NAMES = (PROJECT_FILE, MISNAMED_FILE)
+
 KEY_REVISION = 1
 HASH_IDS = {"blake3": 0, "sha256": 1}
 
@@ -37,7 +43,7 @@ PRODUCED = ".haz/state/produced-v1"
 SLICES = ".haz/state/slices-v1"
 PRODUCED_MAGIC = b"haz-produced 1 "
 SNAPSHOT = ".haz/state/workspace-v1"
-SNAPSHOT_MAGIC = b"haz-workspace 2\n"
+SNAPSHOT_MAGIC = b"haz-workspace 3\n"
 EXAMINED = ".haz/state/check-v1"
 EXAMINED_MAGIC = b"haz-check 1\n"
 CHECKPOINT = ".haz/state/checkpoint-v1"

@@ -70,9 +70,9 @@ def look_ahead(arguments: Sequence[str]) -> None:
     """
     if arguments[:1] == ["run"] and "--workspace" in arguments and not _NO_CHECKPOINT.intersection(arguments):
         from haz._core import look_ahead  # noqa: PLC0415
-        from haz.cache.formats import CHECKPOINT  # noqa: PLC0415
+        from haz.cache.formats import CHECKPOINT, SEEN_NAMES, SNAPSHOT  # noqa: PLC0415
 
-        look_ahead(".", CHECKPOINT)
+        look_ahead(".", CHECKPOINT, SNAPSHOT, SEEN_NAMES)
 
 
 def invoke(call: Call) -> int:

@@ -132,6 +132,16 @@ def hit_line(task: TaskId, key: bytes, duration: float) -> bytes:
     ).encode()
 
 
+def hit_lines(hits: Iterable[tuple[TaskId, bytes]]) -> bytes:
+    """Make the lines of hits that took no time."""
+    return "".join(
+        [
+            f'{{"task":"{task[0]}:{task[1]}","outcome":"succeeded","source":"hit","key":"{key.hex()}","duration":0}}\n'
+            for task, key in hits
+        ]
+    ).encode()
+
+
 def last_line(
     exit_code: int, signal: int | None, duration: float, counts: Mapping[str, int], misses: Mapping[str, int]
 ) -> bytes:

@@ -83,9 +83,8 @@ class HistoryObserver(RunObserver):
             self._end(task, record, duration)
 
     def on_tasks_unchanged(self, records: Sequence[CompletedRecord]) -> None:
-        self._put(
-            b"".join([log.hit_line(record.task, record.key, 0.0) for record in records if record.key is not None])
-        )
+        hits = [(record.task, record.key) for record in records if record.key is not None]
+        self._put(log.hit_lines(hits))
 
     def on_task_errored(self, task: TaskId, error: RunTaskError, duration: float) -> None:
         self._end(task, error, duration)

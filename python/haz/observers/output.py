@@ -58,7 +58,7 @@ class OutputObserver(RunObserver, ABC):
 
     def on_tasks_unchanged(self, records: Sequence[CompletedRecord]) -> None:
         # One write for all: they may be thousands.
-        self._say("".join([self._presenter.completed(record.task, record, 0.0) for record in records]))
+        self._say(self._presenter.unchanged(records))
 
     def on_task_errored(self, task: TaskId, error: RunTaskError, duration: float) -> None:  # noqa: ARG002
         self._end(task, self._presenter.errored(task, error))

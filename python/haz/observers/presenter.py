@@ -117,6 +117,13 @@ class Presenter:
         note = f" ({', '.join(notes)})" if notes else ""
         return f"{self.prefix(task)}{self._paint(RED, self.sign(verb))} in {took}{note}\n"
 
+    def unchanged(self, records: Sequence[CompletedRecord]) -> str:
+        """Render what `completed` does for hits that took no time."""
+        rest = f"{self._paint(GREEN, '◉ cached')} in {self._dim(duration_text(0.0))}\n"
+        if self.colour:
+            return "".join([f"{self.prefix(record.task)}{rest}" for record in records])
+        return "".join([f"[{project}:{task}] {rest}" for project, task in [record.task for record in records]])
+
     def waiting(self, task: TaskId, pid: int | None) -> str:
         """Render that another haz process is in the way."""
         whom = "another haz" if pid is None else f"pid {pid}"

@@ -8,7 +8,7 @@ from haz.observers.presenter import Presenter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from haz.model import CompletedRecord, TaskId, TaskSpec
     from haz.outcome import Counts
@@ -19,6 +19,9 @@ class QuietPresenter(Presenter):
 
     def completed(self, task: TaskId, record: CompletedRecord, duration: float) -> str:
         return "" if record.state == "succeeded" else super().completed(task, record, duration)
+
+    def unchanged(self, records: Sequence[CompletedRecord]) -> str:  # noqa: ARG002 - nothing to say
+        return ""
 
     def waiting(self, task: TaskId, pid: int | None) -> str:  # noqa: ARG002 - nothing to say
         return ""

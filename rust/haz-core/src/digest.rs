@@ -118,6 +118,15 @@ pub fn digest_bytes(bytes: &[u8], algorithm: Algorithm) -> Digest {
     }
 }
 
+/// BLAKE3 of parts as if they were one.
+pub fn digest_parts(parts: &[&[u8]]) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
 /// Digest of an open file's content, from its beginning, whatever the descriptor's position. `size` is what `fstat`
 /// said, and only a hint: it decides how the file is read, never how far.
 ///

@@ -1,13 +1,16 @@
 //! Asking the disk before anybody knows what will be wanted: it takes the most time of a run with nothing to do.
+//!
+//! The first thread proves the configuration, which is wanted first, while the second one reads the checkpoint.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use super::Checkpoint;
 use super::asked::{Answers, Questions};
 use super::facts::Root;
+use super::proven::Proven;
 use crate::digest::Digest;
 
 /// Facts that a thread asks in a row.
@@ -16,8 +19,35 @@ const CHUNK: usize = 512;
 /// A checkpoint that is being read, and whose facts are being asked, while others prepare the run.
 pub struct Ahead {
     place: PathBuf,
+    configuration: Arc<Configuration>,
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
+}
+
+/// The configuration as it was understood last.
+pub struct Configuration {
+    root: PathBuf,
+    file: PathBuf,
+    names: Vec<Vec<u8>>,
+    proven: OnceLock<Option<Proven>>,
+    taken: AtomicBool,
+}
+
+impl Configuration {
+    /// Whether this is about that root and file, and asked for the first time: what was proven was so when it began.
+    pub fn take(&self, root: &Path, file: &Path) -> bool {
+        self.root == root && self.file == file && !self.taken.swap(true, Ordering::Relaxed)
+    }
+
+    /// Wait for it, or read it; `None` if not all of it holds.
+    pub fn get(&self) -> Option<&Proven> {
+        let prove = || {
+            let names: Vec<&[u8]> = self.names.iter().map(Vec::as_slice).collect();
+            let root = Root::new(&self.root).ok()?;
+            Proven::read(&self.file).filter(|proven| proven.holds(&root, &names, false))
+        };
+        self.proven.get_or_init(prove).as_ref()
+    }
 }
 
 struct Shared {
@@ -30,8 +60,11 @@ struct Shared {
 
 impl Ahead {
     /// Begin, with as many threads as there are cores: whoever prepares the run needs one of them. `root` is the workspace
-    /// root. `None` when it cannot be opened.
-    pub fn start(root: &Path, file: &Path) -> Option<Self> {
+    /// root, `configuration` a [`Proven`] file, whose facts may be about `names`. `None` when the root cannot be opened.
+    pub fn start(root: &Path, file: &Path, configuration: &Path, names: Vec<Vec<u8>>) -> Option<Self> {
+        let proven = OnceLock::new();
+        let (file_of_it, taken) = (configuration.into(), AtomicBool::new(false));
+        let configuration = Arc::new(Configuration { root: root.into(), file: file_of_it, names, proven, taken });
         let shared = Arc::new(Shared {
             root: Root::new(root).ok()?,
             file: file.into(),
@@ -39,11 +72,22 @@ impl Ahead {
             next: AtomicUsize::new(0),
         });
         let worker = |number| {
-            let shared = shared.clone();
-            thread::Builder::new().name(format!("haz-ahead-{number}")).spawn(move || shared.ask()).ok()
+            let (shared, configuration) = (shared.clone(), configuration.clone());
+            let work = move || {
+                if number == 0 {
+                    configuration.get();
+                }
+                shared.ask();
+            };
+            thread::Builder::new().name(format!("haz-ahead-{number}")).spawn(work).ok()
         };
         let workers = (0..thread::available_parallelism().map_or(2, usize::from)).filter_map(worker).collect();
-        Some(Self { place: root.into(), shared, workers })
+        Some(Self { place: root.into(), configuration, shared, workers })
+    }
+
+    /// The configuration that is proven meanwhile.
+    pub fn configuration(&self) -> Arc<Configuration> {
+        self.configuration.clone()
     }
 
     /// Whether this is about that root and file.

@@ -348,8 +348,8 @@ impl Facts {
         holds.then_some(if kind == Kind::Kept { stamp.modified } else { 0 })
     }
 
-    /// Whether all of them still hold, which must have been asked at one time. Parallel on the current pool.
-    pub fn all_hold(&self, root: &Root, names: &[&[u8]]) -> bool {
+    /// Whether all of them still hold, which must have been asked at one time. With `parallel` on the current pool.
+    pub fn all_hold(&self, root: &Root, names: &[&[u8]], parallel: bool) -> bool {
         // While the state of a directory is the same, what stands in it is.
         let places = (0..self.len()).filter(|fact| self.kind(*fact) == Some(Kind::Places));
         let still: HashSet<&[u8]> =
@@ -359,7 +359,7 @@ impl Facts {
             Some(Kind::Stands) if parent(self.path(fact).to_bytes()).is_some_and(|above| still.contains(above)) => true,
             _ => self.holds(root, fact, names).is_some(),
         };
-        (0..self.len()).into_par_iter().with_min_len(64).all(holds)
+        if parallel { (0..self.len()).into_par_iter().with_min_len(64).all(holds) } else { (0..self.len()).all(holds) }
     }
 
     /// Whether what is there itself is in the state that a fact tells.
@@ -458,7 +458,7 @@ mod tests {
         }
 
         fn holds(&self, facts: &Facts) -> bool {
-            facts.all_hold(&self.root(), &[b"haz.yml"])
+            facts.all_hold(&self.root(), &[b"haz.yml"], true)
         }
     }
 

@@ -8,6 +8,7 @@ mod ahead;
 mod asked;
 pub mod facts;
 mod missing;
+mod proven;
 mod record;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -22,9 +23,10 @@ use rayon::prelude::*;
 
 use crate::blobs::Row;
 use crate::digest::{Algorithm, Digest, digest_bytes};
-pub use ahead::Ahead;
+pub use ahead::{Ahead, Configuration};
 use asked::{Answers, Implied, Questions};
 use facts::{Facts, Kind, Root};
+pub use proven::Proven;
 pub use record::{Candidate, record};
 
 const MAGIC: &[u8; 8] = b"haz-ckp4";

@@ -254,7 +254,7 @@ impl Space {
     }
 
     fn ahead(&self) -> Ahead {
-        Ahead::start(self.directory.path(), &self.path("checkpoint")).unwrap()
+        Ahead::start(self.directory.path(), &self.path("checkpoint"), &self.path("workspace"), vec![]).unwrap()
     }
 }
 
@@ -416,12 +416,19 @@ fn what_is_asked_ahead_is_of_one_checkpoint_and_may_be_left() {
     let ahead = space.ahead();
     assert!(ahead.is_of(space.directory.path(), &space.path("checkpoint")));
     assert!(!ahead.is_of(space.directory.path(), &space.path("other")));
+    let configuration = ahead.configuration();
+    assert!(!configuration.take(space.directory.path(), &space.path("checkpoint")));
+    assert!(configuration.take(space.directory.path(), &space.path("workspace")));
+    assert!(!configuration.take(space.directory.path(), &space.path("workspace")), "only once");
+    assert!(configuration.get().is_none(), "there is none");
     drop(ahead);
     let many = space.ahead();
     fs::write(space.path("checkpoint"), "torn").unwrap();
     drop((many, space.ahead()));
     assert!(space.ahead().finish(&IDENTITY).is_empty());
-    assert!(Ahead::start(&space.path("nowhere"), &space.path("checkpoint")).is_none());
+    assert!(
+        Ahead::start(&space.path("nowhere"), &space.path("checkpoint"), &space.path("workspace"), vec![]).is_none()
+    );
 }
 
 #[test]
