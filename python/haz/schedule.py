@@ -61,6 +61,10 @@ _BLOCKED, _READY, _LOOKUP, _RESTORE, _PARKED, _RUNNING, _BACKOFF, _AWAY, _DONE =
 _STATES = ("blocked", "ready", "being looked up", "being restored", "parked", "running", "in backoff", "away", "done")
 
 
+# The successors of whoever is settled.
+_NONE: list[int] = []
+
+
 class _Lock:
     """One mutex key. Who is woken holds the lock from then on, so that nobody gets in between (D9)."""
 
@@ -100,9 +104,19 @@ class Schedule:
         self._tasks = tasks
         self._index = index
         self._hard_predecessors = graph.hard_predecessors
-        self._hard = [[index[task] for task in graph.hard_successors[task]] for task in tasks]
-        self._soft = [[index[task] for task in graph.soft_successors[task]] for task in tasks]
-        self._blockers = [len(graph.hard_predecessors[task]) + len(graph.soft_predecessors[task]) for task in tasks]
+        # Nothing waits for a settled task, and what comes before one is settled too: only edges between others count.
+        self._hard: list[list[int]] = [_NONE] * size
+        self._soft: list[list[int]] = [_NONE] * size
+        self._blockers = [0] * size
+        others = [(i, task) for i, task in enumerate(tasks) if task not in settled]
+        for i, _ in others:
+            self._hard[i], self._soft[i] = [], []
+        for i, task in others:
+            for after, before in ((self._hard, graph.hard_predecessors), (self._soft, graph.soft_predecessors)):
+                for predecessor in before[task]:
+                    if predecessor not in settled:
+                        after[index[predecessor]].append(i)
+                        self._blockers[i] += 1
         self._state = [_BLOCKED] * size
         self._started = bytearray(size)
         self._attempts: dict[int, tuple[TaskRun, ...]] = {}
@@ -114,8 +128,10 @@ class Schedule:
         self._stopped = False
         self._cancelled = False
         self._fail_fast = fail_fast
-        specs = {task: graph.specs[task] for task in tasks if task not in settled}
-        self._persistent = bytearray(task in specs and specs[task].persistent for task in tasks)
+        specs = {task: graph.specs[task] for _, task in others}
+        self._persistent = bytearray(size)
+        for i, task in others:
+            self._persistent[i] = specs[task].persistent
         # Persistent tasks that run, in the order of their start; which were ready, and which one is being stopped now.
         self._serving: list[int] = []
         self._was_ready = bytearray(size)
@@ -154,20 +170,19 @@ class Schedule:
         self._consumers_of = consumers_of
         self._runtime = RuntimeGraph(graph, index)
         # Their runtime edges matter only when something of this run is written that one of them reads.
-        self._settled = bytearray(task in settled for task in tasks)
+        self._settled = bytearray(size)
         self._settled_edges = False
         for task, record in settled.items():
             i = index[task]
+            self._settled[i] = True
             self._state[i] = _DONE
             self._results[i] = record
             self._open -= 1
-            for successor in (*self._hard[i], *self._soft[i]):
-                self._blockers[successor] -= 1
             for path in record.materialised_outputs:
                 self._claims[path] = i
 
-        for i in range(size):
-            if not self._blockers[i] and self._state[i] == _BLOCKED:
+        for i, _ in others:
+            if not self._blockers[i]:
                 self._state[i] = _READY
                 self._ready.append(self._rank[i])
         heapify(self._ready)

@@ -69,7 +69,7 @@ def load(root: Root, version: str) -> Snapshot | None:
     specs = Specs(numbers, lambda number: unpacked(bodies(number)), _Patterns(bodies, len(tasks)))
     projects = Projects(kept["projects"], tasks, specs)
     workspace = Workspace(root.path, root.explicit, unpacked(kept["settings"]), projects)
-    graph = StoredGraph(specs, tuple(tasks), lambda: bodies(len(tasks) + 1))
+    graph = StoredGraph(specs, tuple(tasks), lambda: bodies(len(tasks) + 2))
     return Snapshot(workspace, graph, found.identity, dict(zip(places, names, strict=True)))
 
 
@@ -119,7 +119,7 @@ _LENGTH = 8
 
 
 def _kept(workspace: Workspace, graph: TaskGraph) -> tuple[dict[str, Any], list[bytes]]:
-    """Return what is restored at once, and what is when somebody asks: each task, then the patterns, then the edges."""
+    """Return what is restored at once, and what when somebody asks: tasks, input patterns, output patterns, edges."""
     projects = workspace.projects.values()
     rows = [(p.name, p.root, p.tags, packed(p.origin), p.description, len(p.tasks)) for p in projects]
     numbers = {task: number for number, task in enumerate(graph.nodes)}
@@ -137,7 +137,7 @@ def _kept(workspace: Workspace, graph: TaskGraph) -> tuple[dict[str, Any], list[
         [[p.listed for p in spec.outputs] for spec in specs],
     ]
     bodies = [marshal.dumps(packed(spec)) for spec in specs]
-    bodies += [marshal.dumps(patterns), marshal.dumps(edges)]
+    bodies += [*map(marshal.dumps, patterns), marshal.dumps(edges)]
     columns = tuple(zip(*rows, strict=True)) or ((),) * 6
     kept = {
         "settings": packed(workspace.settings),
@@ -171,11 +171,11 @@ class _Patterns:
     def __init__(self, bodies: _Bodies, number: int) -> None:
         self._bodies = bodies
         self._number = number
-        self._lists: list[list[PatternList]] | None = None
+        self._lists: dict[int, list[PatternList]] = {}
 
     def __call__(self, side: int) -> list[PatternList]:
-        if self._lists is None:
-            self._lists = self._bodies(self._number)
+        if side not in self._lists:
+            self._lists[side] = self._bodies(self._number + side)
         return self._lists[side]
 
 

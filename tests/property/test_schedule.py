@@ -191,6 +191,50 @@ def test_a_run_keeps_its_promises(data):
     check_records(driver)
 
 
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_what_is_settled_is_as_what_was_restored_before_all_else(data):
+    """Any tasks, with all that they come after by hard or soft edges: the others end as they do after hits."""
+    tree = data.draw(graphs())
+    order = sorted(tree.nodes, key=lambda task: (len(before_all(tree, task)), task))
+    settled = set()
+    for task in order:
+        if before_all(tree, task) <= settled and data.draw(st.booleans()):
+            settled.add(task)
+    bad = {task for task in tree.nodes if task not in settled and data.draw(st.integers(0, 4)) == 0}
+    chosen = {
+        "cap": data.draw(st.integers(1, 3)),
+        "order": data.draw(st.sampled_from(["canonical", "critical-path"])),
+        "durations": {task: float(n % 3) for n, task in enumerate(tree.nodes)},
+    }
+
+    def ends(**options):
+        driver = Driver(tree, **chosen, **options).start()
+        while driver.flying:
+            # What is settled goes first.
+            task = min(driver.flying, key=lambda task: (task not in settled, task))
+            if task in driver.looking:
+                driver.looking.remove(task)
+                driver.take(driver.schedule.looked_up(task, hit=task in settled))
+            elif task in driver.restoring:
+                driver.restoring.remove(task)
+                driver.take(driver.schedule.finished(task, hit(task)))
+            else:
+                driver.end(failed(task) if task in bad else fresh(task))
+        assert driver.schedule.done
+        return driver
+
+    quick = ends(settled={task: hit(task) for task in sorted(settled)})
+    assert settled.isdisjoint(quick.announced)
+    assert quick.schedule.outcome() == ends().schedule.outcome()
+
+
+def before_all(tree, task):
+    """All that a task comes after, by hard and soft edges."""
+    direct = {*tree.hard_predecessors[task], *tree.soft_predecessors[task]}
+    return direct.union(*(before_all(tree, other) for other in direct))
+
+
 def check_records(driver):
     """D10: one record each, and each for a reason that holds."""
     outcome = driver.schedule.outcome()
