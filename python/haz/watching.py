@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from haz import _core
 from haz._record import Record
+from haz.cache.formats import MARKER, PROJECT_FILE
 from haz.config import parse
 from haz.config.parse import Source
-from haz.discovery import MARKER, PROJECT_FILE
 from haz.errors import HazError
 from haz.lockfiles import FILES
 from haz.workspace import OVERLAYS
