@@ -24,6 +24,7 @@ __all__ = [
     "Node",
     "PatternSet",
     "Processes",
+    "Proven",
     "Queue",
     "Tree",
     "Watch",
