@@ -77,6 +77,9 @@ class Repository:
         return self.git("rev-parse", "HEAD").decode().strip()
 
     def status(self, place: str = ".") -> set[str]:
-        """What `git status` shows below a directory, from the top: the oracle of what has changed since `HEAD`."""
+        """What `git status` shows below a directory, from the top: the oracle of what has changed since `HEAD`.
+
+        Not what was added to the index and is gone again: neither `HEAD` nor the directory has it.
+        """
         out = self.git("status", "--porcelain", "-z", "-uall", "--no-renames", "--ignore-submodules=none", "--", place)
-        return {os.fsdecode(row[3:]) for row in out.split(b"\0") if row}
+        return {os.fsdecode(row[3:]) for row in out.split(b"\0") if row and row[:2] != b"AD"}

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from haz.vcs import Changeset, Filter, UnknownBase, VcsError, changeset
@@ -591,6 +591,7 @@ steps = st.lists(
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps, st.sampled_from(["", "lib"]))
+@example([("mv", "a", "b"), ("add", "a", "a"), ("remove", "b", "a")], "")
 def test_whatever_was_done_git_status_agrees(
     tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, str, str]], place: str
 ) -> None:
