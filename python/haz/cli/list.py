@@ -47,17 +47,20 @@ def command(
     if projects:
         names = [name for name in space.projects if workspace or space.bearing in (None, name)]
         heads = ("PROJECT", "ROOT", "TAGS", "TASKS", "DESCRIPTION")
-        rows = [_project_row(space, name) for name in names]
-        data = {"version": 1, "projects": [_project_value(space, name) for name in names]}
     else:
         found = space.plan(references, scope="none" if references else "workspace" if workspace else "all").seeds
         heads = ("TASK", "DESCRIPTION")
-        rows = [(str(task), space.tasks[task].description or "") for task in found]
-        data = {"version": 1, "tasks": [_task_value(space, task) for task in found]}
     out = Writer(1)
     if chosen == "json":
-        out(_core.json_dumps(data) + b"\n")
-    elif chosen == "table":
+        data = [_project_value(space, n) for n in names] if projects else [_task_value(space, t) for t in found]
+        out(_core.json_dumps({"version": 1, "projects" if projects else "tasks": data}) + b"\n")
+        return finish(out)
+    rows: list[tuple[str, ...]]
+    if projects:
+        rows = [_project_row(space, name) for name in names]
+    else:
+        rows = [(str(task), space.tasks[task].description or "") for task in found]
+    if chosen == "table":
         from haz.cli.table import table  # noqa: PLC0415 - rich is slow to import
 
         out.text(table(heads, rows, colour=env.colour(colour, 1)))
