@@ -326,6 +326,18 @@ def test_a_signal_ends_it_while_it_waits_and_while_a_task_runs(
     assert at_work.end(number) == 128 + number
 
 
+def test_two_that_watch_run_each_task_once(story: Space, sessions: list[Session]) -> None:
+    both = [begin(sessions, story, "--workspace") for _ in range(2)]
+    for session in both:
+        session.until()
+    for number in range(1, 4):
+        story.write("lib/src/a.txt", "good\n" * (number + 1))
+        for session in both:
+            session.until(f"[lib:test] {number + 1}")
+            session.until()
+        assert times(story, "build") == times(story, "test") == number + 1
+
+
 LAST_MOMENT = """
 import os, signal, sys
 import haz
