@@ -199,9 +199,6 @@ class _Lazy(AnyMapping):
     def __contains__(self, name: object) -> bool:
         return name in self._names
 
-    def __getitem__(self, name: str) -> Any:
-        raise NotImplementedError
-
     def get(self, name: str, default: Any = None) -> Any:
         return self[name] if name in self._names else default
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 QUIET = 0.05
 # Seconds after which they are told even so.
 LONGEST = 2.0
+# What the system lets a user have, and what is enough for most.
+LIMITS = {"fs.inotify.max_user_watches": 1 << 20, "fs.inotify.max_user_instances": 1024}
 
 
 class Watched(Record):
@@ -90,8 +92,9 @@ class Watching:
         try:
             self._watch = _core.Watch(what.root, _core.PatternSet(what.patterns), what.files, what.names)
         except HazError as error:
-            if "fs.inotify." in str(error):
-                error.hint = "`sysctl -w fs.inotify.max_user_watches=1048576` raises it, as root, until the next start"
+            for limit, enough in LIMITS.items():
+                if limit in str(error):
+                    error.hint = f"`sysctl -w {limit}={enough}` raises it, as root, until the next start"
             raise
 
     def wait(self, timeout: float | None = None) -> tuple[str, ...]:

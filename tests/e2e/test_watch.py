@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import json
+import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.repository import Repository
-from tests.space import HAZ, SECONDS, Space
+from tests.space import SECONDS, Space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,43 +217,47 @@ def test_an_overlay_and_settings_of_the_workspace_are_heard(story: Space, sessio
     assert "[lib:hello] hello" in told
 
 
-def test_a_change_during_a_run_is_followed_by_another_run(space: Space, sessions: list[Session]) -> None:
-    shell = "cat in; touch ../started; until test -e ../go; do sleep 0.01; done; rm ../go ../started"
-    space.project("lib", f'slow: {{shell: "{shell}", inputs: [in]}}')
-    space.write("lib/in", "first\n")
-    session = begin(sessions, space, "lib:slow")
+# A task that shows its input, and then waits to be let go.
+SLOW = "cat in; read -r _ < ../go"
+
+
+def change_during_a_run(space: Space, session: Session) -> None:
+    """Edit the input of `lib:slow` while it runs; returns when it has run with that, and nothing more is due."""
     session.until("[lib:slow] first")
     space.write("lib/in", "second\n")
-    space.write("go", "")
+    space.write("go", "\n")
     session.until("[lib:slow] second")
-    space.write("go", "")
+    space.write("go", "\n")
     session.until()
+
+
+def test_a_change_during_a_run_is_followed_by_another_run(space: Space, sessions: list[Session]) -> None:
+    os.mkfifo(space.root / "go")
+    space.project("lib", f'slow: {{shell: "{SLOW}", inputs: [in]}}')
+    space.write("lib/in", "first\n")
+    session = begin(sessions, space, "lib:slow")
+    change_during_a_run(space, session)
     assert session.end() == 130
 
 
 def test_a_change_is_not_lost_behind_tasks_that_are_never_cached_or_have_failed(
     space: Space, sessions: list[Session]
 ) -> None:
+    os.mkfifo(space.root / "go")
     space.project(
         "lib",
-        """
-        gen: {shell: 'echo generated > made', cache: false, outputs: [made]}
-        bad: {shell: 'echo bad > worse; false', inputs: [made], outputs: [worse]}
+        f"""
+        gen: {{shell: 'echo generated > made', cache: false, outputs: [made]}}
+        bad: {{shell: 'echo bad > worse; false', inputs: [made], outputs: [worse]}}
         slow:
           deps: ["~:gen"]
           weakDeps: ["~:bad"]
-          shell: 'cat in; touch ../started; until test -e ../go; do sleep 0.01; done; rm ../go ../started'
+          shell: '{SLOW}'
           inputs: [in, made, "wors*"]
         """,
     )
     space.write("lib/in", "first\n")
-    session = begin(sessions, space, "--workspace")
-    session.until("[lib:slow] first")
-    space.write("lib/in", "second\n")
-    space.write("go", "")
-    session.until("[lib:slow] second")
-    space.write("go", "")
-    session.until()
+    change_during_a_run(space, begin(sessions, space, "--workspace"))
 
 
 def test_a_task_that_changes_its_own_inputs_is_told_of_and_left_alone(space: Space, sessions: list[Session]) -> None:
@@ -439,11 +447,20 @@ def test_a_workspace_that_is_moved_is_followed(story: Space, sessions: list[Sess
 
 
 def test_a_limit_of_the_system_is_told_with_what_raises_it(story: Space) -> None:
-    limited = 'echo 3 > /proc/sys/user/max_inotify_watches && exec "$@"'
-    command = ["unshare", "--user", "--map-root-user", "sh", "-c", limited, "sh", *HAZ, "run", "--watch", "--workspace"]
-    done = subprocess.run(command, cwd=story.root, capture_output=True, text=True, timeout=SECONDS, check=False)
-    if "unshare" in done.stderr or "cannot create /proc" in done.stderr:
-        pytest.skip(f"no user namespace here: {done.stderr}")
-    assert done.returncode == 2
-    assert "the user's limit of inotify watches (fs.inotify.max_user_watches) is reached" in done.stderr
-    assert "help: `sysctl -w fs.inotify.max_user_watches=" in done.stderr
+    """All instances that a user may have are taken."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    taken = []
+    try:
+        while (one := libc.inotify_init1(os.O_CLOEXEC)) >= 0:
+            taken.append(one)
+        assert ctypes.get_errno() == errno.EMFILE
+        done = story.haz("run", "--watch", "--workspace")
+    finally:
+        for one in taken:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert done.code == 2
+    assert "the user's limit of inotify instances (fs.inotify.max_user_instances) is reached" in done.err
+    assert "help: `sysctl -w fs.inotify.max_user_instances=" in done.err

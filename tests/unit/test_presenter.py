@@ -140,6 +140,16 @@ def test_ends_without_colour() -> None:
     assert plain.errored(FAIL, error) == "[lib:fail] ✗ error: declared output /lib/never.txt was not produced\n"
 
 
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_hits_that_are_told_together_look_as_one_by_one(colour: bool, ascii_only: bool) -> None:
+    presenter = Presenter(colour=colour, ascii_only=ascii_only)
+    hits = [CompletedRecord(task, "cache_hit", "succeeded", None, STREAMS) for task in (FAIL, DOWN)]
+    together = presenter.unchanged(hits)
+    assert together == "".join(presenter.completed(hit.task, hit, 0.0) for hit in hits)
+    assert together.isascii() is ascii_only
+
+
 def test_attempts_are_counted_in_the_last_line() -> None:
     """03 §13.6."""
     first = TaskRun(1, "failed", 0, 12, "exit 1", 1)

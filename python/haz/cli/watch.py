@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # How often in a row the same files may change during a run that rests on them, before tasks are taken to change them.
 MOST_IN_A_ROW = 2
+# Seconds in which signs of what tasks have written arrive, on a machine that has other things to do.
+LAG = 0.05
 # Paths and tasks that are named in one line.
 NAMED = 3
 
@@ -125,7 +127,7 @@ class Follow:
 
         Not for ever: a task that changes its own inputs is told of, and left alone until something else changes.
         """
-        if not self.is_outdated(0.0):
+        if not self.is_outdated(LAG):
             return False
         causes = self._causes(done)
         again = bool(causes) and all(

@@ -124,22 +124,17 @@ def done_line(task: TaskId, key: bytes | None, duration: float, miss: str | None
     ).encode()
 
 
+_HIT = '{"task":"%s:%s","outcome":"succeeded","source":"hit","key":"%s","duration":%d}\n'
+
+
 def hit_line(task: TaskId, key: bytes, duration: float) -> bytes:
     """Make the line of a hit. There may be thousands, and names and digests need no escaping: no JSON writer."""
-    return (
-        f'{{"task":"{task[0]}:{task[1]}","outcome":"succeeded","source":"hit","key":"{key.hex()}",'
-        f'"duration":{int(duration * 1000)}}}\n'
-    ).encode()
+    return (_HIT % (*task, key.hex(), int(duration * 1000))).encode()
 
 
 def hit_lines(hits: Iterable[tuple[TaskId, bytes]]) -> bytes:
     """Make the lines of hits that took no time."""
-    return "".join(
-        [
-            f'{{"task":"{task[0]}:{task[1]}","outcome":"succeeded","source":"hit","key":"{key.hex()}","duration":0}}\n'
-            for task, key in hits
-        ]
-    ).encode()
+    return "".join([_HIT % (task[0], task[1], key.hex(), 0) for task, key in hits]).encode()
 
 
 def last_line(

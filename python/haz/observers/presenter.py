@@ -93,7 +93,7 @@ class Presenter:
         took = self._dim(duration_text(duration))
         attempts = len(record.attempts)
         if record.source == "cache_hit":
-            return f"{self.prefix(task)}{self._paint(GREEN, self.sign('◉ cached'))} in {took}\n"
+            return f"{self.prefix(task)}{self._hit(duration)}"
         if record.state == "succeeded" and record.persistent:
             return f"{self.prefix(task)}{self._paint(GREEN, self.sign('✓ stopped'))} after {took}\n"
         if record.state == "succeeded":
@@ -117,9 +117,12 @@ class Presenter:
         note = f" ({', '.join(notes)})" if notes else ""
         return f"{self.prefix(task)}{self._paint(RED, self.sign(verb))} in {took}{note}\n"
 
+    def _hit(self, duration: float) -> str:
+        return f"{self._paint(GREEN, self.sign('◉ cached'))} in {self._dim(duration_text(duration))}\n"
+
     def unchanged(self, records: Sequence[CompletedRecord]) -> str:
         """Render what `completed` does for hits that took no time."""
-        rest = f"{self._paint(GREEN, '◉ cached')} in {self._dim(duration_text(0.0))}\n"
+        rest = self._hit(0.0)
         if self.colour:
             return "".join([f"{self.prefix(record.task)}{rest}" for record in records])
         return "".join([f"[{project}:{task}] {rest}" for project, task in [record.task for record in records]])

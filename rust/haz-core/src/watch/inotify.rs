@@ -32,12 +32,7 @@ pub struct Ears {
 impl Ears {
     /// Hear nothing yet. The workspace does not matter here.
     pub fn new(_root: &Path) -> io::Result<(Self, Closer)> {
-        let inotify = Inotify::init().map_err(|error| match error.raw_os_error() {
-            Some(libc::EMFILE) => {
-                limit("the user's limit of inotify instances (fs.inotify.max_user_instances) is reached")
-            }
-            _ => error,
-        })?;
+        let inotify = Inotify::init().map_err(explained)?;
         let (closed, pipe) = io::pipe()?;
         let (directories, watches, buffer) = (HashMap::new(), HashMap::new(), vec![0; BUFFER]);
         Ok((Self { inotify, closed, directories, watches, buffer }, Closer { _pipe: pipe }))
@@ -55,10 +50,7 @@ impl Ears {
             | WatchMask::DELETE_SELF
             | WatchMask::MOVE_SELF
             | WatchMask::ONLYDIR;
-        let watch = self.inotify.watches().add(directory, mask).map_err(|error| match error.raw_os_error() {
-            Some(libc::ENOSPC) => limit("the user's limit of inotify watches (fs.inotify.max_user_watches) is reached"),
-            _ => error,
-        })?;
+        let watch = self.inotify.watches().add(directory, mask).map_err(explained)?;
         if let Some(old) = self.watches.insert(directory.to_path_buf(), watch.clone())
             && old != watch
         {
@@ -122,6 +114,15 @@ impl Ears {
     }
 }
 
-fn limit(what: &str) -> io::Error {
-    io::Error::other(what)
+/// The limits of inotify in words: what the system says of them is about disks and files.
+pub(super) fn explained(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::ENOSPC) => {
+            io::Error::other("the user's limit of inotify watches (fs.inotify.max_user_watches) is reached")
+        }
+        Some(libc::EMFILE) => {
+            io::Error::other("the user's limit of inotify instances (fs.inotify.max_user_instances) is reached")
+        }
+        _ => error,
+    }
 }

@@ -243,3 +243,12 @@ fn what_is_no_directory_cannot_be_listened_to() {
     let error = Watch::new(&space.at("none"), interest(&["/a"], &[], &[])).err().unwrap();
     assert!(error.to_string().starts_with("cannot find "), "{error}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limits_of_the_system_are_told_by_their_names() {
+    let told = |number| super::ears::explained(std::io::Error::from_raw_os_error(number)).to_string();
+    assert!(told(libc::ENOSPC).contains("fs.inotify.max_user_watches"));
+    assert!(told(libc::EMFILE).contains("fs.inotify.max_user_instances"));
+    assert!(told(libc::EACCES).starts_with("Permission denied"));
+}
