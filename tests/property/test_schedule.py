@@ -194,7 +194,11 @@ def test_a_run_keeps_its_promises(data):
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_what_is_settled_is_as_what_was_restored_before_all_else(data):
-    """Any tasks, with all that they come after by hard or soft edges: the others end as they do after hits."""
+    """Any tasks, with all that they come after by hard or soft edges: the others end as they do after hits.
+
+    Of several failures above a task, the first is the cause of its skip. Which one that is hangs on slots, and the
+    settled take none: where slots are short, causes are compared by their kind.
+    """
     tree = data.draw(graphs())
     order = sorted(tree.nodes, key=lambda task: (len(before_all(tree, task)), task))
     settled = set()
@@ -203,7 +207,7 @@ def test_what_is_settled_is_as_what_was_restored_before_all_else(data):
             settled.add(task)
     bad = {task for task in tree.nodes if task not in settled and data.draw(st.integers(0, 4)) == 0}
     chosen = {
-        "cap": data.draw(st.integers(1, 3)),
+        "cap": data.draw(st.sampled_from([1, 2, 3, 99])),
         "order": data.draw(st.sampled_from(["canonical", "critical-path"])),
         "durations": {task: float(n % 3) for n, task in enumerate(tree.nodes)},
     }
@@ -222,11 +226,18 @@ def test_what_is_settled_is_as_what_was_restored_before_all_else(data):
             else:
                 driver.end(failed(task) if task in bad else fresh(task))
         assert driver.schedule.done
+        assert not driver.schedule.outcome().task_errors
         return driver
+
+    def told(driver):
+        return {
+            task: type(record.cause) if isinstance(record, SkipRecord) and chosen["cap"] < len(tree.nodes) else record
+            for task, record in driver.schedule.outcome().outcomes.items()
+        }
 
     quick = ends(settled={task: hit(task) for task in sorted(settled)})
     assert settled.isdisjoint(quick.announced)
-    assert quick.schedule.outcome() == ends().schedule.outcome()
+    assert told(quick) == told(ends())
 
 
 def before_all(tree, task):
