@@ -389,10 +389,15 @@ class Processes:
     stdin is /dev/null; all descriptors but 0-2 are closed; signal mask and dispositions are the default ones. When haz
     dies, however that happens, its children die: by a parent-death signal (Linux), and by the hand of a watchdog process
     that the first spawn starts. On Linux that finds everything that a child started, elsewhere the children's groups.
+
+    Whoever waits in `queue` reads the pipes and reaps meanwhile; while nobody does, a child that writes waits.
     """
 
     def __new__(cls, queue: Queue, algorithm: str, spill_directory: str, memory_limit: int = 8388608) -> Processes:
-        """A stream larger than `memory_limit` bytes spills to an unlinked file in `spill_directory` (created then)."""
+        """A stream larger than `memory_limit` bytes spills to an unlinked file in `spill_directory` (created then).
+
+        `ValueError`: the queue has other processes already.
+        """
 
     def spawn(
         self,

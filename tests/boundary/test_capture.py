@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import blake3
 import pytest
 
 from haz import _core
-from tests.boundary.children import PYTHON, Children, process_state
+from tests.boundary.children import PYTHON, Children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,24 +147,25 @@ for n in range(320):
     return int(last)
 
 
-def test_reading_pauses_while_nobody_takes_the_output(children: Children, tmp_path: Path) -> None:
-    """The writer gets no further than budget and pipe; when events are taken it goes on to its end."""
-    assert stalled_writer(children, tmp_path, Clock(tmp_path / "clock")) < 6 << 20 >> 16
+def test_nothing_is_read_while_nobody_takes_the_output(children: Children, tmp_path: Path) -> None:
+    """The writer gets no further than its pipe; when events are taken it goes on to its end."""
+    assert stalled_writer(children, tmp_path, Clock(tmp_path / "clock")) < 4
     assert children.finished(1).stdout[1] == 320 * 65536
 
 
-def test_children_are_reaped_while_another_ones_output_waits_to_be_taken(children: Children, tmp_path: Path) -> None:
-    clock = Clock(tmp_path / "clock")
-    stalled_writer(children, tmp_path, clock)
-    pid = children.sh(2, "echo done; exit 4")
-    ticks = 0
-    while process_state(pid) is not None:
-        clock.tick()
-        ticks += 1
-        assert ticks < 1000
-    assert children.events == []
+def test_an_end_is_told_while_another_one_writes_without_end(children: Children) -> None:
+    children.spawn(1, "yes")
+    children.written(1, b"y\n")
+    children.sh(2, "echo done; exit 4")
     assert (children.finished(2).code, children.output(2)) == (4, b"done\n")
-    children.finished(1)
+    assert children.kinds(1) == []
+    children.processes.signal(1, signal.SIGKILL)
+    assert children.finished(1).signal == signal.SIGKILL
+
+
+def test_a_queue_has_the_children_of_one_object(children: Children, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="other processes"):
+        _core.Processes(children.queue, "blake3", str(tmp_path))
 
 
 def test_a_thousand_children_each_keep_their_own_output(children: Children) -> None:

@@ -14,7 +14,6 @@ pub mod error;
 pub mod fuzz;
 pub mod glob;
 pub mod locks;
-mod patience;
 pub mod process;
 pub mod queue;
 pub mod signals;

@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3::{IntoPyObjectExt, import_exception};
 
 use haz_core::blobs::Captured;
-use haz_core::process::{self, Chunk, Command, SpawnError as CoreSpawnError};
+use haz_core::process::{self, Command, SpawnError as CoreSpawnError};
 
 use crate::digest::algorithm_of;
 use crate::events::{Event, EventQueue, Payload, Queue};
@@ -19,7 +20,7 @@ import_exception!(haz.errors, NonAbsoluteCwd);
 import_exception!(haz.errors, SignalError);
 import_exception!(haz.errors, SpawnError);
 
-/// Turns what the reactor tells into events.
+/// Turns what is told into events.
 struct Events(EventQueue);
 
 impl Events {
@@ -29,9 +30,8 @@ impl Events {
 }
 
 impl process::Sink for Events {
-    fn output(&self, token: u64, stream: u8, chunk: Chunk) {
-        // The closure owns the chunk: the reactor may read on when Python has taken the bytes.
-        self.push("output", token, Box::new(move |py| (stream, PyBytes::new(py, &chunk)).into_bound_py_any(py)));
+    fn output(&self, token: u64, stream: u8, bytes: Vec<u8>) {
+        self.push("output", token, Box::new(move |py| (stream, PyBytes::new(py, &bytes)).into_bound_py_any(py)));
     }
 
     fn reaped(&self, token: u64) {
@@ -76,6 +76,9 @@ impl Processes {
     fn new(queue: &Queue, algorithm: &str, spill_directory: PathBuf, memory_limit: usize) -> PyResult<Self> {
         let sink = Events(queue.inner.clone());
         let inner = process::Processes::new(sink, algorithm_of(algorithm)?, &spill_directory, memory_limit)?;
+        if !queue.inner.employ(&inner.work()) {
+            return Err(PyValueError::new_err("the queue has other processes already"));
+        }
         Ok(Self { inner })
     }
 

@@ -1,13 +1,14 @@
 //! Children in process groups of their own, their output hashed, captured and streamed while it arrives.
 //!
-//! One reactor thread per [`Processes`] reads all pipes and notices all ends. Spawning happens on the caller's thread.
+//! No thread of its own reads the pipes and notices the ends: whoever waits for events does, see [`Processes::work`]. So
+//! nobody has to be woken for an event, and nothing is read that nobody takes: what a child writes meanwhile stays in its
+//! pipe. Spawning happens on the caller's thread as well.
 //!
 //! **A group id is never used for somebody else's processes.** A leader that has ended stays a zombie until both pipes
 //! are at their end or abandoned, and a zombie keeps its number. When it has been reaped and members of its group live
 //! on, they keep the number; from then on the group is signalled through the leader's pidfd, which can never mean
 //! another one (Linux 6.9; before that, and elsewhere, by number).
 
-mod budget;
 mod capture;
 mod group;
 mod mark;
@@ -26,17 +27,16 @@ mod watchdog;
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
-pub use budget::Chunk;
 pub use plan::{Command, Environment, SpawnError};
 
 use crate::blobs::Captured;
 use crate::digest::Algorithm;
-use budget::Budget;
+use crate::queue::Work;
 use capture::CaptureRules;
 use group::{Group, Groups};
 use mark::Marks;
@@ -47,10 +47,10 @@ use redact::Secrets;
 use spawn::{Spawner, Started};
 use watchdog::{Slot, Watchdog};
 
-/// What the reactor tells; called on its thread.
+/// What is told; called by whoever works, and in the thread that drops the object.
 pub trait Sink: Send + 'static {
-    /// Bytes arrived on stream 1 or 2. Their share of the budget comes back when the chunk is dropped.
-    fn output(&self, token: u64, stream: u8, chunk: Chunk);
+    /// Bytes arrived on stream 1 or 2.
+    fn output(&self, token: u64, stream: u8, bytes: Vec<u8>);
     /// The leader ended while a descendant holds a pipe open.
     fn reaped(&self, token: u64);
     /// The leader ended and both pipes are at their end or abandoned.
@@ -74,9 +74,31 @@ pub struct Processes {
     spawner: Mutex<Spawner>,
     next: AtomicU64,
     marks: Option<Marks>,
-    thread: Option<JoinHandle<()>>,
-    /// Ended after the thread was joined: until then somebody may kill us.
+    reactor: Arc<Worker>,
+    /// Ended after all children were: until then somebody may kill us.
     watchdog: Mutex<Option<Watchdog>>,
+}
+
+/// Lets one caller after the other have a turn of the reactor.
+struct Worker {
+    shared: Arc<Shared>,
+    reactor: Mutex<Reactor>,
+    over: AtomicBool,
+}
+
+impl Work for Worker {
+    fn work(&self, timeout: Option<Duration>) -> bool {
+        let mut reactor = lock(&self.reactor);
+        let goes_on = !self.over.load(Ordering::SeqCst);
+        if goes_on {
+            reactor.turn(timeout);
+        }
+        goes_on
+    }
+
+    fn interrupt(&self) {
+        self.shared.poller.wake();
+    }
 }
 
 /// What the callers and the reactor share.
@@ -103,23 +125,25 @@ fn milliseconds(timeout: Option<Duration>) -> i32 {
 }
 
 impl Processes {
-    /// Start the reactor. A stream larger than `memory_limit` bytes spills to a nameless file in `spill_directory`.
+    /// Children of nobody yet. A stream larger than `memory_limit` bytes spills to a nameless file in `spill_directory`.
     ///
     /// # Errors
-    /// When the system has no descriptors, memory or threads left.
+    /// When the system has no descriptors or memory left.
     pub fn new(sink: impl Sink, algorithm: Algorithm, spill_directory: &Path, memory_limit: usize) -> io::Result<Self> {
         group::keep_ended_children()?;
         let poller = Arc::new(Poller::new()?);
-        let waker = Arc::clone(&poller);
-        let budget = Arc::new(Budget::new(Box::new(move || waker.wake())));
         let shared = Arc::new(Shared { poller, inbox: Mutex::default(), groups: Mutex::default() });
         let rules = CaptureRules { algorithm, spill_directory: spill_directory.into(), memory_limit };
         let spawner = Mutex::new(Spawner::new()?);
         let marks = Marks::new();
-        let reactor = Reactor::new(Arc::clone(&shared), budget, rules, Box::new(sink), marks);
-        let thread = thread::Builder::new().name("haz-processes".into()).spawn(move || reactor.run())?;
-        let watchdog = Mutex::default();
-        Ok(Self { shared, spawner, next: AtomicU64::new(0), marks, thread: Some(thread), watchdog })
+        let reactor = Mutex::new(Reactor::new(Arc::clone(&shared), rules, Box::new(sink), marks));
+        let reactor = Arc::new(Worker { shared: Arc::clone(&shared), reactor, over: AtomicBool::new(false) });
+        Ok(Self { shared, spawner, next: AtomicU64::new(0), marks, reactor, watchdog: Mutex::default() })
+    }
+
+    /// What has to be done, by one thread at a time, for anything to be told. It is over when this object is dropped.
+    pub fn work(&self) -> Arc<dyn Work> {
+        self.reactor.clone()
     }
 
     /// Start a child; returns its process id, which is also its group.
@@ -182,11 +206,10 @@ impl Processes {
     /// On an error nothing is watched.
     fn watch(&self, child: &Child) -> io::Result<()> {
         let poller = &self.shared.poller;
-        let watched = child
-            .descriptors()
-            .try_for_each(|(descriptor, part)| poller.watch(descriptor, part.class(), part.key(child.id())));
+        let watched =
+            child.descriptors().try_for_each(|(descriptor, part)| poller.watch(descriptor, part.key(child.id())));
         watched.and_then(|()| if child.has_pidfd() { Ok(()) } else { self.wait_in_a_thread(child) }).inspect_err(|_| {
-            child.descriptors().for_each(|(descriptor, part)| poller.forget(descriptor, part.class()));
+            child.descriptors().for_each(|(descriptor, _)| poller.forget(descriptor));
         })
     }
 
@@ -299,11 +322,9 @@ impl Processes {
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        self.shared.send(Order::Stop);
-        if let Some(thread) = self.thread.take() {
-            // The reactor aborts the process rather than to panic.
-            let _ = thread.join();
-        }
+        self.reactor.over.store(true, Ordering::SeqCst);
+        self.reactor.interrupt();
+        lock(&self.reactor.reactor).stop();
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::group::{HELPERS, LEADERS};
 use super::mark::mark_of;
-use super::poller::{Class, Poller};
+use super::poller::Poller;
 use super::reactor::Part;
 use super::{SignalError, lock};
 
@@ -70,7 +70,7 @@ impl Orphans {
                 continue;
             }
             let Ok(pidfd) = pidfd_open(pid) else { continue };
-            if poller.watch(pidfd.as_raw_fd(), Class::End, Part::Orphan.key(key)).is_ok() {
+            if poller.watch(pidfd.as_raw_fd(), Part::Orphan.key(key)).is_ok() {
                 self.watched.insert(key, pidfd);
             }
         }
@@ -79,7 +79,7 @@ impl Orphans {
     /// An adopted child has ended.
     pub fn reap(&mut self, key: u64, poller: &Poller) {
         let Some(pidfd) = self.watched.remove(&key) else { return };
-        poller.forget(pidfd.as_raw_fd(), Class::End);
+        poller.forget(pidfd.as_raw_fd());
         let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
         let id = libc::id_t::try_from(pidfd.as_raw_fd()).expect("open descriptors are positive");
         // SAFETY: writes to `info` only. That somebody else was faster is as good.

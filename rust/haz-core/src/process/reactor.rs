@@ -1,4 +1,4 @@
-//! The thread that reads all pipes, notices all ends and reaps.
+//! Reads all pipes, notices all ends and reaps, turn by turn.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -7,20 +7,17 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::budget::{Budget, Chunk};
 use super::capture::{Capture, CaptureRules};
 use super::group::End;
 use super::mark::Marks;
 #[cfg(target_os = "linux")]
 use super::orphans::Orphans;
-use super::poller::Class;
 use super::redact::{Redactor, Secrets};
 use super::spawn::Launch;
 #[cfg(target_os = "linux")]
 use super::stragglers::{EVERYTHING, Stragglers};
 use super::{Shared, Sink, lock};
 use crate::blobs::Captured;
-use crate::patience::soon;
 
 /// Bytes per read.
 const BUFFER: usize = 64 << 10;
@@ -46,11 +43,6 @@ impl Part {
         id << 3 | self as u64
     }
 
-    /// Whether reading it may pause.
-    pub fn class(self) -> Class {
-        if matches!(self, Self::Stdout | Self::Stderr) { Class::Pipe } else { Class::End }
-    }
-
     fn of(key: u64) -> Self {
         let parts = [Self::Stdout, Self::Stderr, Self::End, Self::Orphan, Self::Straggler];
         parts[usize::try_from(key & 7).expect("three bits")]
@@ -67,7 +59,6 @@ pub(super) enum Order {
     Dismiss(u64),
     #[cfg(target_os = "linux")]
     Adopt,
-    Stop,
 }
 
 /// A child from its spawn to its `exit`.
@@ -125,7 +116,7 @@ impl Child {
     }
 }
 
-/// The state of the thread.
+/// What is known of the children between two turns.
 pub(super) struct Reactor {
     shared: Arc<Shared>,
     children: HashMap<u64, Child>,
@@ -145,35 +136,16 @@ pub(super) struct Reactor {
 /// What reading needs besides the child.
 struct Reader {
     shared: Arc<Shared>,
-    budget: Arc<Budget>,
     rules: CaptureRules,
     sink: Box<dyn Sink>,
     buffer: Box<[u8]>,
 }
 
-/// A reactor that panicked would leave everybody waiting for ever; without it there is nothing to go on with, and the
-/// children die with the process.
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            std::process::abort();
-        }
-    }
-}
-
 impl Reactor {
-    pub fn new(
-        shared: Arc<Shared>,
-        budget: Arc<Budget>,
-        rules: CaptureRules,
-        sink: Box<dyn Sink>,
-        marks: Option<Marks>,
-    ) -> Self {
+    pub fn new(shared: Arc<Shared>, rules: CaptureRules, sink: Box<dyn Sink>, marks: Option<Marks>) -> Self {
         let buffer = vec![0; BUFFER].into_boxed_slice();
         Self {
-            reader: Reader { shared: Arc::clone(&shared), budget, rules, sink, buffer },
+            reader: Reader { shared: Arc::clone(&shared), rules, sink, buffer },
             shared,
             children: HashMap::new(),
             stopping: None,
@@ -187,44 +159,47 @@ impl Reactor {
         }
     }
 
-    pub fn run(mut self) {
-        let _guard = AbortOnPanic;
+    /// Wait until there is something to do, at most `limit`, or until somebody wakes us; then do what there is.
+    pub fn turn(&mut self, limit: Option<Duration>) {
+        let due = self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let mut ready = Vec::new();
-        while !self.is_done() {
-            let may_read = self.reader.budget.may_read();
-            let timeout = self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let mut wait = |timeout| {
-                let answer = self.shared.poller.wait(may_read, timeout, &mut ready);
-                answer.expect("waiting for descriptors of our own")
-            };
-            if !soon(|| wait(Some(Duration::ZERO))) {
-                wait(timeout);
-            }
-            let orders = std::mem::take(&mut *lock(&self.shared.inbox));
-            for order in orders {
-                self.obey(order);
-            }
-            for key in ready.drain(..) {
-                let id = key >> 3;
-                match Part::of(key) {
-                    part @ (Part::Stdout | Part::Stderr) => self.readable(id, part as usize),
-                    Part::End => self.ended(id),
-                    #[cfg(target_os = "linux")]
-                    Part::Orphan => {
-                        self.orphans.iter_mut().for_each(|orphans| orphans.reap(id, &self.shared.poller));
-                    }
-                    #[cfg(target_os = "linux")]
-                    Part::Straggler => {
-                        if let Some(owner) = self.stragglers.ended(id, &self.shared.poller) {
-                            self.look_for_stragglers(owner);
-                        }
-                    }
-                    #[cfg(not(target_os = "linux"))]
-                    Part::Orphan | Part::Straggler => {}
+        let answer = self.shared.poller.wait(limit.into_iter().chain(due).min(), &mut ready);
+        answer.expect("waiting for descriptors of our own");
+        self.obey();
+        for key in ready {
+            let id = key >> 3;
+            match Part::of(key) {
+                part @ (Part::Stdout | Part::Stderr) => self.readable(id, part as usize),
+                Part::End => self.ended(id),
+                #[cfg(target_os = "linux")]
+                Part::Orphan => {
+                    self.orphans.iter_mut().for_each(|orphans| orphans.reap(id, &self.shared.poller));
                 }
+                #[cfg(target_os = "linux")]
+                Part::Straggler => {
+                    if let Some(owner) = self.stragglers.ended(id, &self.shared.poller) {
+                        self.look_for_stragglers(owner);
+                    }
+                }
+                #[cfg(not(target_os = "linux"))]
+                Part::Orphan | Part::Straggler => {}
             }
-            #[cfg(target_os = "linux")]
-            self.orphans.iter_mut().for_each(|orphans| orphans.look_when_due(&self.shared.poller));
+        }
+        #[cfg(target_os = "linux")]
+        self.orphans.iter_mut().for_each(|orphans| orphans.look_when_due(&self.shared.poller));
+    }
+
+    /// Kill every group, and wait until all children are reaped, but not for ever.
+    pub fn stop(&mut self) {
+        self.obey();
+        self.stopping = Some(Instant::now() + PATIENCE);
+        lock(&self.shared.groups).kill_all();
+        let ids: Vec<u64> = self.children.keys().copied().collect();
+        for id in ids {
+            self.abandon(id);
+        }
+        while !self.is_done() {
+            self.turn(None);
         }
         #[cfg(target_os = "linux")]
         if self.orphans.is_some() {
@@ -244,7 +219,14 @@ impl Reactor {
         self.stopping.into_iter().chain(look).min()
     }
 
-    fn obey(&mut self, order: Order) {
+    fn obey(&mut self) {
+        let orders = std::mem::take(&mut *lock(&self.shared.inbox));
+        for order in orders {
+            self.obey_one(order);
+        }
+    }
+
+    fn obey_one(&mut self, order: Order) {
         match order {
             Order::Watch(mut child) => {
                 child.captures = Some([(); 2].map(|()| Capture::new(&self.reader.rules)));
@@ -265,14 +247,6 @@ impl Reactor {
             #[cfg(target_os = "linux")]
             Order::Adopt => {
                 self.orphans.get_or_insert_default();
-            }
-            Order::Stop => {
-                self.stopping = Some(Instant::now() + PATIENCE);
-                lock(&self.shared.groups).kill_all();
-                let ids: Vec<u64> = self.children.keys().copied().collect();
-                for id in ids {
-                    self.abandon(id);
-                }
             }
         }
     }
@@ -314,12 +288,11 @@ impl Reactor {
         }
     }
 
-    /// The leader is a zombie from now on. What it wrote is in the pipes: taken at once, budget or not, so that nobody
-    /// else's output delays this end; each child exceeds the budget once at most, by what its pipes hold.
+    /// The leader is a zombie from now on. What it wrote is in the pipes, and is taken at once.
     fn ended(&mut self, id: u64) {
         let Some(child) = self.children.get_mut(&id) else { return };
         if let Some(pidfd) = child.pidfd.take() {
-            self.shared.poller.forget(pidfd.as_raw_fd(), Class::End);
+            self.shared.poller.forget(pidfd.as_raw_fd());
         }
         child.ended = true;
         self.reader.drain(child);
@@ -352,7 +325,7 @@ impl Reactor {
     fn give_up(&mut self, id: u64) {
         let Some(mut child) = self.children.remove(&id) else { return };
         if let Some(pidfd) = child.pidfd.take() {
-            self.shared.poller.forget(pidfd.as_raw_fd(), Class::End);
+            self.shared.poller.forget(pidfd.as_raw_fd());
         }
         lock(&self.shared.groups).give_up(child.token, child.pid);
         self.tell(child, Err(io::Error::other("it runs as another user, and cannot be ended")));
@@ -428,12 +401,12 @@ impl Reader {
         }
         captures[stream].append(&shown, &self.rules);
         let number = if stream == 0 { 1 } else { 2 };
-        self.sink.output(child.token, number, Chunk::new(shown, &self.budget));
+        self.sink.output(child.token, number, shown);
     }
 
     fn close(&self, child: &mut Child, stream: usize) {
         if let Some(pipe) = child.pipes[stream].take() {
-            self.shared.poller.forget(pipe.as_raw_fd(), Class::Pipe);
+            self.shared.poller.forget(pipe.as_raw_fd());
             if let Some(redactors) = &mut child.redactors {
                 let rest = redactors[stream].finish();
                 self.tell(child, stream, rest);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::orphans::{Row, pidfd_open};
-use super::poller::{Class, Poller};
+use super::poller::Poller;
 use super::reactor::Part;
 
 /// Everything that was started here, in place of a child.
@@ -26,7 +26,7 @@ impl Stragglers {
             }
             // Gone since, or a kernel without pidfds: not waited for.
             let Ok(pidfd) = pidfd_open(row.pid()) else { continue };
-            if poller.watch(pidfd.as_raw_fd(), Class::End, Part::Straggler.key(key)).is_ok() {
+            if poller.watch(pidfd.as_raw_fd(), Part::Straggler.key(key)).is_ok() {
                 self.watched.insert(key, (owner, pidfd));
             }
         }
@@ -36,7 +36,7 @@ impl Stragglers {
     /// A watched process has ended; tells its owner when it was the last one of that owner.
     pub fn ended(&mut self, key: u64, poller: &Poller) -> Option<u64> {
         let (owner, pidfd) = self.watched.remove(&key)?;
-        poller.forget(pidfd.as_raw_fd(), Class::End);
+        poller.forget(pidfd.as_raw_fd());
         (!self.has(owner)).then_some(owner)
     }
 
@@ -44,7 +44,7 @@ impl Stragglers {
     pub fn forget(&mut self, owner: u64, poller: &Poller) {
         self.watched.retain(|_, (whose, pidfd)| {
             if *whose == owner {
-                poller.forget(pidfd.as_raw_fd(), Class::End);
+                poller.forget(pidfd.as_raw_fd());
             }
             *whose != owner
         });

@@ -1,7 +1,4 @@
-//! Waiting for many descriptors at once, pipes optionally left out.
-//!
-//! Pipes and ends (what tells that a child has ended) are told apart because reading pipes pauses while nobody takes
-//! what was read; ends are seen all the time.
+//! Waiting for many descriptors at once.
 
 #[cfg(target_os = "linux")]
 mod epoll;
@@ -12,13 +9,6 @@ mod portable;
 pub(super) use epoll::Poller;
 #[cfg(not(target_os = "linux"))]
 pub(super) use portable::Poller;
-
-/// What kind of descriptor is watched.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Class {
-    Pipe,
-    End,
-}
 
 #[cfg(test)]
 mod tests {
@@ -32,36 +22,28 @@ mod tests {
             #[test]
             fn $name() {
                 let poller = <$poller>::new().unwrap();
-                let (pipe_end, mut pipe_writer) = pipe().unwrap();
-                let (end, end_writer) = pipe().unwrap();
-                poller.watch(pipe_end.as_raw_fd(), Class::Pipe, 1).unwrap();
-                poller.watch(end.as_raw_fd(), Class::End, 2).unwrap();
-                let ready = |pipes: bool| {
+                let (first, mut writer) = pipe().unwrap();
+                let (second, other_writer) = pipe().unwrap();
+                poller.watch(first.as_raw_fd(), 1).unwrap();
+                poller.watch(second.as_raw_fd(), 2).unwrap();
+                let ready = |timeout| {
                     let mut keys = Vec::new();
-                    poller.wait(pipes, Some(Duration::ZERO), &mut keys).unwrap();
+                    poller.wait(timeout, &mut keys).unwrap();
                     keys.sort_unstable();
                     keys
                 };
-                assert_eq!(ready(true), []);
-                pipe_writer.write_all(b"x").unwrap();
-                assert_eq!(ready(true), [1]);
-                assert_eq!(ready(false), [], "a pipe that is not read does not wake");
-                drop(end_writer);
-                assert_eq!(ready(true), [1, 2]);
-                assert_eq!(ready(false), [2]);
-                poller.forget(end.as_raw_fd(), Class::End);
-                assert_eq!(ready(true), [1]);
-                poller.forget(pipe_end.as_raw_fd(), Class::Pipe);
+                let now = Some(Duration::ZERO);
+                assert_eq!(ready(now), []);
+                writer.write_all(b"x").unwrap();
+                assert_eq!(ready(None), [1]);
+                drop(other_writer);
+                assert_eq!(ready(now), [1, 2], "an end is told like bytes, again and again");
+                poller.forget(second.as_raw_fd());
+                assert_eq!(ready(now), [1]);
+                poller.forget(first.as_raw_fd());
                 poller.wake();
-                let mut keys = Vec::new();
-                assert!(poller.wait(false, None, &mut keys).unwrap());
-                assert_eq!(keys, [], "a wake-up has no key of its own");
-                assert!(!poller.wait(false, Some(Duration::ZERO), &mut keys).unwrap());
-                poller.wake();
-                assert!(
-                    poller.wait(false, Some(Duration::ZERO), &mut keys).unwrap(),
-                    "who only looks has to act on it"
-                );
+                assert_eq!(ready(None), [], "a call of `wake` ends the waiting and has no key of its own");
+                assert_eq!(ready(now), []);
             }
         };
     }
