@@ -1,4 +1,8 @@
-"""What haz costs before it does anything: `--version`, and a run of one task that is in the cache."""
+"""What haz costs before it does anything: `--version`, and a run of one task that is in the cache.
+
+As elsewhere, files rest for two seconds before a run that shall find them unchanged: until then nothing is believed of
+them, so that a run looks closer, which takes 9 ms.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,8 @@ def main() -> None:
         words = ["p00000:build"]
         run(haz_run("haz, first run", root, *words, spawned=1, completed=1, cached=0))
         cached = haz_run("haz run", root, *words, spawned=0, completed=1, cached=1)
+        workspace.rest()
+        run(cached)
         show("Start-up: one task, from the cache", cached, bare, runs)
 
 

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,6 @@ from bench.pair import Command, Run, run, show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REST = 2.1
 ALL = ["run", "--workspace", "--jobs", "2"]
 OUTPUT = 4096
 
@@ -48,15 +46,12 @@ class Place:
         # Ninja must find its own outputs.
         subprocess.run([tools.ninja(), "-C", root, "-j2", "--quiet"], check=True)
         # What has just been written proves nothing yet.
-        self.rest()
+        workspace.rest()
         run(self.haz("second run"))
         for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "All"]):
             who = ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "gc.auto=0"]
             subprocess.run(["git", *who, *words], cwd=root, check=True)
-        self.rest()
-
-    def rest(self) -> None:
-        time.sleep(REST)
+        workspace.rest()
 
     def haz(self, name: str, cached: int | None = None, prepare: Callable[[], None] | None = None) -> Command:
         """Run everything, of which so many tasks must come from the cache: all, if nothing is said."""
@@ -138,12 +133,12 @@ def leaf(place: Place, runs: int) -> None:
     source = f"{place.root}/projects/{workspace.name_of(place.tasks // 3 - 1)}/src/d0/f000.txt"
 
     def edit() -> None:
-        place.rest()
+        workspace.rest()
         with open(source, "a", encoding="utf-8") as file:
             file.write(f"{next(number)} {os.getpid()}\n")
 
     def settle() -> None:
-        place.rest()
+        workspace.rest()
         run(place.haz("haz"))
 
     changed = place.haz("one file changed", cached=place.tasks - 3, prepare=edit)
@@ -167,7 +162,7 @@ def deleted(place: Place, runs: int) -> None:
         return target
 
     def remove() -> None:
-        place.rest()
+        workspace.rest()
         run(place.haz("haz"))
         target = put_away()
         for path in place.outputs():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -152,6 +153,11 @@ def generate(root: str, projects: list[Project]) -> None:
     lay_out(root, projects)
     for write in WRITERS.values():
         write(root, projects)
+
+
+def rest() -> None:
+    """Wait until files that were just written are old enough for their stamps to prove something."""
+    time.sleep(2.1)
 
 
 def nothing(root: str, tasks: int, kind: str) -> None:
