@@ -22,7 +22,7 @@ from tests.e2e.test_unchanged import Twin
 from tests.eager import eager, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 # Apart from each other: who reads the names in a directory has to look when one comes back, as have its neighbours.
@@ -328,8 +328,8 @@ class _Refusing:
     def __init__(self) -> None:
         self.released: list[int] = []
 
-    def share(self, token: int, name: str) -> bool:
-        return name != "task.lib.gen"
+    def share(self, token: int, names: Sequence[str]) -> bool:
+        return "task.lib.gen" not in names
 
     def release(self, token: int) -> None:
         self.released.append(token)

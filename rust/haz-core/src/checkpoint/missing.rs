@@ -61,14 +61,18 @@ impl Checkpoint {
             let facts = self.tasks[at].facts.iter().map(|fact| *fact as usize);
             facts.filter(|fact| !answers.holds(*fact))
         };
+        let may_lack = |at: &usize| open[*at] && !by_themselves[*at] && !self.tasks[*at].linked;
+        // What is gone is known to many tasks, and asked once.
+        let mut wanted = vec![false; self.facts.len()];
+        (0..self.tasks.len()).filter(may_lack).flat_map(failing).for_each(|fact| wanted[fact] = true);
         let is_excusable = |fact: usize| {
-            matches!(self.facts.kind(fact), Some(Kind::Content | Kind::Itself | Kind::Stands))
+            wanted[fact]
+                && matches!(self.facts.kind(fact), Some(Kind::Content | Kind::Itself | Kind::Stands))
                 && self.facts.is_gone(root, fact)
         };
-        let mut lacking: Vec<bool> = (0..self.tasks.len())
-            .into_par_iter()
-            .map(|at| open[at] && !by_themselves[at] && !self.tasks[at].linked && failing(at).all(is_excusable))
-            .collect();
+        let excusable: Vec<bool> = (0..self.facts.len()).into_par_iter().with_min_len(1024).map(is_excusable).collect();
+        let mut lacking: Vec<bool> =
+            (0..self.tasks.len()).map(|at| may_lack(&at) && failing(at).all(|fact| excusable[fact])).collect();
         let mut holds = by_themselves.to_vec();
         if !lacking.contains(&true) || !self.have_one_writer_each(open) {
             return None;
