@@ -140,16 +140,18 @@ class Recall:
             return False
         nodes, specs, ledger = self._graph.nodes, self._graph.specs, Ledger(self._root)
         notes: dict[int, Produced] = {}
-        # One list for all tasks: to decode each of them takes longer than to put its outputs back.
+        # One list for all tasks, and a look at their notes: to decode a task takes as long as to put its outputs back.
         outputs = pattern_lists(specs, 1)
         for number, _ in missing:
             task = nodes[number]
-            if any(not literal for _, literal, _, _ in outputs[number]) and is_cleaned(specs[task]):
-                key = found[task].key
-                noted = ledger.read(task)
-                if key is None or not noted.mark.startswith(f"{key.hex()}-"):
-                    return False
+            if all(literal for _, literal, _, _ in outputs[number]):
+                continue
+            key = found[task].key
+            noted = ledger.read(task)
+            if key is not None and noted.mark.startswith(f"{key.hex()}-"):
                 notes[number] = noted
+            elif is_cleaned(specs[task]):
+                return False
         try:
             # Nobody else runs them meanwhile, and would take what appears for an output of his own.
             if not locks.share(0, [lock_name(nodes[number]) for number, _ in missing]):
@@ -163,7 +165,7 @@ class Recall:
                 paths = record.materialised_outputs
                 files = made_by_restore(notes[number], None, _states(self._root, paths), set(paths))
                 try:
-                    ledger.write(nodes[number], Produced(notes[number].mark, files))
+                    ledger.renew(nodes[number], Produced(notes[number].mark, files))
                 except StoreError as error:
                     warn(nodes[number], NOT_NOTED.format(error))
         finally:

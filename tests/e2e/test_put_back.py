@@ -408,7 +408,7 @@ def test_what_cannot_be_noted_of_it_is_told(twins: tuple[Twin, Twin], monkeypatc
     def refuse(*_: object) -> None:
         raise StoreError("no room")
 
-    monkeypatch.setattr("haz.cache.produced.Ledger.write", refuse)
+    monkeypatch.setattr("haz.cache.produced.Ledger.renew", refuse)
     monkeypatch.setattr(
         "tests.e2e.test_unchanged.Diary.on_warning", lambda _, task, text: told.append(f"{task}: {text}")
     )
