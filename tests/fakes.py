@@ -265,8 +265,9 @@ class FakeLocks:
         self.log = []
         self.names = {}
 
-    def share(self, token, name):
+    def share(self, token, names):
         assert token not in self.names, "the token is in use"
+        [name] = names
         self.log.append(("share", name))
         _, until = self.held.get(name, (None, 0.0))
         if until is None or until > self.events.clock.now:

@@ -296,10 +296,11 @@ class FileLocks:
         or the holder is a process that this one descends from, which waits for us.
         """
 
-    def share(self, token: int, name: str) -> bool:
-        """Take the lock `name` for `token` beside others who share it; False when somebody has it for himself.
+    def share(self, token: int, names: Sequence[str]) -> bool:
+        """Take these locks for `token` beside others who share them; False when somebody has one of them for himself.
 
-        Nothing waits, and nothing is written. True also where it cannot be had, as `acquire` tells.
+        Nothing waits, and nothing is written. True also where they cannot be had, as `acquire` tells. For more than 64
+        names every lock is shared, those of other names too, if nobody has any for himself.
         """
 
     def release(self, token: int) -> None:

@@ -18,7 +18,7 @@ from haz.host import Host, child_environment, now_ms
 from haz.model import Retries
 from haz.observers.fanout import FanOut
 from haz.outcome import RunGraphOutcome
-from haz.recall import Recall
+from haz.recall import Recall, pattern_lists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,7 +227,6 @@ def run_changed(
     from haz.embedding import InterruptibleEvents  # noqa: PLC0415
     from haz.loop import Loop  # noqa: PLC0415
     from haz.redaction import too_short  # noqa: PLC0415
-    from haz.run_task import pattern_lists  # noqa: PLC0415
     from haz.schedule import Schedule  # noqa: PLC0415
     from haz.supervise import KILL  # noqa: PLC0415
 

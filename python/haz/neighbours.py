@@ -77,7 +77,7 @@ class Neighbours:
         If one does, what was looked up is outdated, whether that process comes to tell of its result or not.
         """
         token = self._next_token()
-        if self._locks.share(token, lock_name(task)):
+        if self._locks.share(token, [lock_name(task)]):
             self._tokens[task] = [token]
             return True
         self._asked[task] = NEVER

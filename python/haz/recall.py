@@ -13,6 +13,7 @@ from haz import _core
 from haz._uncollected import uncollected
 from haz.cache import formats
 from haz.errors import FileSystemError, StoreError
+from haz.graph import Specs
 from haz.model import CompletedRecord, StreamHashes
 
 TYPE_CHECKING = False
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from haz.cache.manifest import Manifest
     from haz.cache.produced import File, Produced
-    from haz.graph import TaskGraph
+    from haz.graph import PatternList, TaskGraph
     from haz.model import TaskId, TaskSpec
     from haz.outcome import RunGraphOutcome
     from haz.ports import Locks
@@ -139,17 +140,21 @@ class Recall:
             return False
         nodes, specs, ledger = self._graph.nodes, self._graph.specs, Ledger(self._root)
         notes: dict[int, Produced] = {}
+        # One list for all tasks, and a look at their notes: to decode a task takes as long as to put its outputs back.
+        outputs = pattern_lists(specs, 1)
         for number, _ in missing:
             task = nodes[number]
-            if is_cleaned(specs[task]):
-                key = found[task].key
-                noted = ledger.read(task)
-                if key is None or not noted.mark.startswith(f"{key.hex()}-"):
-                    return False
+            if all(literal for _, literal, _, _ in outputs[number]):
+                continue
+            key = found[task].key
+            noted = ledger.read(task)
+            if key is not None and noted.mark.startswith(f"{key.hex()}-"):
                 notes[number] = noted
+            elif is_cleaned(specs[task]):
+                return False
         try:
             # Nobody else runs them meanwhile, and would take what appears for an output of his own.
-            if not all(locks.share(number, lock_name(nodes[number])) for number, _ in missing):
+            if not locks.share(0, [lock_name(nodes[number]) for number, _ in missing]):
                 return False
             done = self._checkpoint.put_back(blobs, missing)
             if done:
@@ -160,12 +165,11 @@ class Recall:
                 paths = record.materialised_outputs
                 files = made_by_restore(notes[number], None, _states(self._root, paths), set(paths))
                 try:
-                    ledger.write(nodes[number], Produced(notes[number].mark, files))
+                    ledger.renew(nodes[number], Produced(notes[number].mark, files))
                 except StoreError as error:
                     warn(nodes[number], NOT_NOTED.format(error))
         finally:
-            for number, _ in missing:
-                locks.release(number)
+            locks.release(0)
         return len(done) == len(missing)
 
     def _streams(self, blobs: _core.Blobs, streams: tuple[bytes, int, bytes, int]) -> Content | None:
@@ -241,6 +245,13 @@ def kept(manifest: Manifest) -> Kept | None:
     rows = [core_row(row) for row in manifest.outputs]
     streams = [(manifest.stdout.digest, manifest.stdout.size), (manifest.stderr.digest, manifest.stderr.size)]
     return manifest.key, inputs, streams, rows
+
+
+def pattern_lists(specs: Mapping[TaskId, TaskSpec], side: int) -> list[PatternList]:
+    """Return the inputs (0) or the outputs (1) of all tasks as the core compiles them."""
+    if isinstance(specs, Specs):
+        return specs.patterns(side)
+    return [[p.listed for p in (spec.outputs if side else spec.inputs)] for spec in specs.values()]
 
 
 def is_recallable(spec: TaskSpec) -> bool:

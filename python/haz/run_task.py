@@ -47,10 +47,9 @@ from haz.errors import (
     WaitError,
     WaitFailed,
 )
-from haz.graph import Specs
 from haz.ignored import without_ignored
 from haz.model import Command, CompletedRecord, ExitStatus, StreamHashes
-from haz.recall import is_recallable, kept
+from haz.recall import is_recallable, kept, pattern_lists
 from haz.redaction import hidden_texts
 from haz.slices import names_of_slices, remember, with_slices
 
@@ -63,7 +62,6 @@ if TYPE_CHECKING:
     from haz.cache.manifest import Row
     from haz.cache.produced import File, Ledger
     from haz.events import RunObserver
-    from haz.graph import PatternList
     from haz.host import Host
     from haz.model import RunState, TaskId, TaskRun, TaskSpec
     from haz.ports import Events, Files, Locks, Processes, Store
@@ -569,10 +567,3 @@ def patterns_of(specs: Mapping[TaskId, TaskSpec]) -> tuple[PatternSet, dict[Task
         {task: number for number, task in enumerate(specs)},
         {task: count + number for number, task in enumerate(specs)},
     )
-
-
-def pattern_lists(specs: Mapping[TaskId, TaskSpec], side: int) -> list[PatternList]:
-    """Return the inputs (0) or the outputs (1) of all tasks as the core compiles them."""
-    if isinstance(specs, Specs):
-        return specs.patterns(side)
-    return [[p.listed for p in (spec.outputs if side else spec.inputs)] for spec in specs.values()]

@@ -22,7 +22,7 @@ from tests.e2e.test_unchanged import Twin
 from tests.eager import eager, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 # Apart from each other: who reads the names in a directory has to look when one comes back, as have its neighbours.
@@ -322,14 +322,57 @@ def tell(twins: tuple[Twin, Twin], choice: random.Random, steps: int) -> None:
     _same(twins)
 
 
+MANY = 70
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["sound", "one is damaged"])
+def test_what_many_tasks_had_in_few_directories_comes_back_as_by_a_full_look(
+    twins: tuple[Twin, Twin], monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    """CACHE-017, CACHE-023: they share more locks than are taken one by one, and directories that lie in each other."""
+    quick, slow = twins
+    places = ["o", "o/deep/er", "other"]
+    tasks = "".join(
+        f"  t{number}: {{shell: 'mkdir -p {place} && echo {number} > {place}/{number}', outputs: [{place}/{number}]}}\n"
+        for number, place in enumerate(places[number % 3] for number in range(MANY))
+    )
+    for twin in twins:
+        twin.write("many/haz.yml", f"name: many\ntasks:\n{tasks}")
+        twin.run()
+        _run()(twin)
+        _remove("many/o", "many/other")(twin)
+        if damaged:
+            digest = _core.digest_bytes(b"7\n").hex()
+            blob = twin.root / ".haz/cache/blobs-v1/blake3" / digest[:2] / digest
+            blob.chmod(0o644)
+            blob.write_bytes(b"8\n")
+    seen: set[str] = set()
+
+    def look(ctx: Any, task: Any, *rest: Any) -> Any:
+        seen.add(str(task))
+        return cache_lookup_phase(ctx, task, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("haz.loop.cache_lookup_phase", look)
+        ended = quick.run()[0]
+    assert bool(seen) == damaged
+    ran = {task for task, end in ended.items() if "cache_hit" not in end}
+    assert ran == ({"many:t7"} if damaged else set())
+    slow.forget()
+    slow.run(stat_cache=False)
+    assert quick.files() == slow.files()
+    assert (quick.root / "many/o/deep/er/7").read_text() == "7\n"
+    _same(twins)
+
+
 class _Refusing:
     """Locks that somebody else has."""
 
     def __init__(self) -> None:
         self.released: list[int] = []
 
-    def share(self, token: int, name: str) -> bool:
-        return name != "task.lib.gen"
+    def share(self, token: int, names: Sequence[str]) -> bool:
+        return "task.lib.gen" not in names
 
     def release(self, token: int) -> None:
         self.released.append(token)
@@ -365,7 +408,7 @@ def test_what_cannot_be_noted_of_it_is_told(twins: tuple[Twin, Twin], monkeypatc
     def refuse(*_: object) -> None:
         raise StoreError("no room")
 
-    monkeypatch.setattr("haz.cache.produced.Ledger.write", refuse)
+    monkeypatch.setattr("haz.cache.produced.Ledger.renew", refuse)
     monkeypatch.setattr(
         "tests.e2e.test_unchanged.Diary.on_warning", lambda _, task, text: told.append(f"{task}: {text}")
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from haz.cache.produced import NOTHING, Ledger, Produced, emptied_directories, made_by_restore, made_by_run
+from haz.cache.produced import NOTHING, PAGE, Ledger, Produced, emptied_directories, made_by_restore, made_by_run
 from haz.errors import StoreError
 from haz.model import Pattern, TaskId
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 OLD, NEW, OTHER = ("/d/a", 1, 1, 1), ("/d/a", 2, 1, 2), ("/d/b", 3, 1, 1)
 TASK = TaskId("lib", "gen")
@@ -74,6 +76,60 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert not ledger.lies_there(TASK, "ab-")
 
 
+def test_a_record_of_the_same_length_is_renewed_where_it_lies(tmp_path: Path) -> None:
+    """O9."""
+    ledger = Ledger(str(tmp_path))
+    ledger.write(TASK, Produced("ab-1", (OLD, OTHER)))
+    place = tmp_path / ".haz/state/produced-v1/lib.gen"
+    inode = place.stat().st_ino
+    renewed = Produced("ab-1", (NEW, OTHER))
+    ledger.renew(TASK, renewed)
+    assert (ledger.read(TASK), place.stat().st_ino) == (renewed, inode)
+
+
+def _is_copied(place: Path) -> None:
+    (place.parent / "copy").hardlink_to(place)
+
+
+def _is_a_link(place: Path) -> None:
+    place.rename(place.parent / "copy")
+    place.symlink_to("copy")
+
+
+def _is_a_pipe(place: Path) -> None:
+    place.unlink()
+    os.mkfifo(place)
+
+
+@pytest.mark.parametrize("becomes", [Path.unlink, _is_copied, _is_a_link, _is_a_pipe])
+def test_a_record_that_is_no_file_of_its_own_is_replaced(tmp_path: Path, becomes: Callable[[Path], None]) -> None:
+    """O9: a workspace that was copied by links keeps its own."""
+    ledger, first, renewed = Ledger(str(tmp_path)), Produced("ab-1", (OLD,)), Produced("ab-1", (NEW,))
+    ledger.write(TASK, first)
+    place = tmp_path / ".haz/state/produced-v1/lib.gen"
+    before = place.read_bytes()
+    becomes(place)
+    ledger.renew(TASK, renewed)
+    assert ledger.read(TASK) == renewed
+    assert place.is_file()
+    assert not place.is_symlink()
+    copy = place.parent / "copy"
+    assert not copy.exists() or copy.read_bytes() == before
+
+
+@pytest.mark.parametrize("count", [1, 2, PAGE // len(str(OLD))])
+def test_a_record_of_another_length_or_a_large_one_is_replaced(tmp_path: Path, count: int) -> None:
+    """O9."""
+    ledger = Ledger(str(tmp_path))
+    ledger.write(TASK, Produced("ab-1", tuple((f"/d/{n:04}", 1, 1, 1) for n in range(count))))
+    place = tmp_path / ".haz/state/produced-v1/lib.gen"
+    inode = place.stat().st_ino
+    renewed = Produced("ab-1", tuple((f"/d/{n:04}", 2 if count > 2 else 22, 1, 1) for n in range(count)))
+    ledger.renew(TASK, renewed)
+    assert ledger.read(TASK) == renewed
+    assert place.stat().st_ino != inode
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -100,3 +156,5 @@ def test_a_record_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / ".haz").write_text("in the way")
     with pytest.raises(StoreError):
         Ledger(str(tmp_path)).write(TASK, NOTHING)
+    with pytest.raises(StoreError):
+        Ledger(str(tmp_path)).renew(TASK, NOTHING)

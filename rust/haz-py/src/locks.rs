@@ -39,8 +39,9 @@ impl FileLocks {
         py.detach(|| self.inner.acquire(token, name, exclusive))
     }
 
-    fn share(&self, py: Python<'_>, token: u64, name: &str) -> bool {
-        py.detach(|| self.inner.share(token, name))
+    #[allow(clippy::needless_pass_by_value, reason = "extracted from Python objects")]
+    fn share(&self, py: Python<'_>, token: u64, names: Vec<String>) -> bool {
+        py.detach(|| self.inner.share(token, &names))
     }
 
     fn release(&self, py: Python<'_>, token: u64) {

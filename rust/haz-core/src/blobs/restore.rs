@@ -143,7 +143,8 @@ impl Blobs {
         leftovers: &Leftovers,
         whole: Option<(&PatternSet, u32)>,
     ) -> Result<Restored, String> {
-        self.check_rows(rows)?;
+        let every: Vec<&Row> = rows.iter().collect();
+        self.check_rows(&every)?;
         let contents =
             streams.iter().map(|(digest, size)| self.verify(digest, *size)).collect::<Result<Vec<_>, String>>()?;
         let surplus = match whole {
@@ -157,7 +158,6 @@ impl Blobs {
                 format!("refused to restore through {}: {why}", on_disk(&self.root, &path).display())
             })
         };
-        let every: Vec<&Row> = rows.iter().collect();
         let places = each(rows, |row| self.examine(row)).into_iter().collect::<Result<Vec<Place>, String>>();
         // A link on the way is a better reason than what comes of it.
         let places = places.or_else(|error| refusal(&every).and(Err(error)))?;
@@ -171,6 +171,15 @@ impl Blobs {
         }
         removed += self.remove(leftovers)?;
         Ok(Restored { written: stale.len(), removed, kept: rows.len() - stale.len(), recent, contents })
+    }
+
+    /// Put outputs where nothing is, as [`restore`](Self::restore) does.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    pub fn restore_new(&self, rows: &[&Row]) -> Result<(), String> {
+        self.check_rows(rows)?;
+        self.put_in_place(rows)
     }
 
     fn put_in_place<'a>(&'a self, stale: &[&'a Row]) -> Result<(), String> {
@@ -231,7 +240,7 @@ impl Blobs {
     }
 
     /// Rows come from a manifest that anyone may have written.
-    fn check_rows(&self, rows: &[Row]) -> Result<(), String> {
+    fn check_rows(&self, rows: &[&Row]) -> Result<(), String> {
         let refuse = |path: &[u8], why: &str| Err(format!("refused to restore {}: {why}", path.escape_ascii()));
         let mut paths = BTreeSet::new();
         for row in rows {
@@ -242,7 +251,7 @@ impl Blobs {
                 return refuse(row.path(), "it is listed twice");
             }
         }
-        let directories: BTreeSet<&[u8]> = rows.iter().filter(|row| row.is_directory()).map(Row::path).collect();
+        let directories: BTreeSet<&[u8]> = rows.iter().filter(|row| row.is_directory()).map(|row| row.path()).collect();
         for path in &paths {
             let slashes = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
             let is_file = |at: usize| paths.contains(&path[..at]) && !directories.contains(&path[..at]);

@@ -568,3 +568,47 @@ fn no_link_on_the_way_to_a_directory_is_followed() {
         assert!(open(path).is_err(), "{path}");
     }
 }
+
+#[test]
+fn what_is_new_comes_into_one_directory_from_many_tasks_and_through_no_link() {
+    // CACHE-017, O19
+    let space = Space::new();
+    let contents: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    for (number, content) in contents.iter().enumerate() {
+        space.write(&format!("out/{number}"), content);
+    }
+    space.write("out/deep/er/f", "f");
+    let rows = space.collect(&["/out/**"]).unwrap();
+    let rows: Vec<&Row> = rows.iter().collect();
+    fs::remove_dir_all(space.path("out")).unwrap();
+    space.blobs.restore_new(&rows).unwrap();
+    for (number, content) in contents.iter().enumerate() {
+        assert_eq!(&fs::read_to_string(space.path(&format!("out/{number}"))).unwrap(), content);
+    }
+    assert_eq!(fs::read(space.path("out/deep/er/f")).unwrap(), b"f");
+
+    fs::remove_dir_all(space.path("out")).unwrap();
+    fs::create_dir(space.path("else")).unwrap();
+    symlink("else", space.path("out")).unwrap();
+    assert!(space.blobs.restore_new(&rows).is_err());
+    assert_eq!(fs::read_dir(space.path("else")).unwrap().count(), 0);
+    let twice = [rows[0], rows[0]];
+    assert!(space.blobs.restore_new(&twice).is_err());
+    assert_eq!(space.leftovers(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn where_one_content_is_damaged_nothing_new_is_left_behind() {
+    // D4
+    let space = Space::new();
+    space.write("out/a", "a");
+    space.write("out/deep/b", "b");
+    let rows = space.collect(&["/out/**"]).unwrap();
+    fs::remove_dir_all(space.path("out")).unwrap();
+    let blob = space.blobs.blob(&digest_bytes(b"b", Algorithm::Blake3), Kind::Raw);
+    fs::set_permissions(&blob, Permissions::from_mode(0o644)).unwrap();
+    fs::write(&blob, "c").unwrap();
+    assert!(space.blobs.restore_new(&rows.iter().collect::<Vec<_>>()).unwrap_err().contains("is damaged"));
+    assert!(!space.path("out").exists());
+    assert!(!blob.exists());
+}

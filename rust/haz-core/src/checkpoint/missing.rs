@@ -10,7 +10,7 @@
 //!   will be: such a task is looked up.
 //! - So is a task that met a link and comes after one that gets something back: paths do not tell what it reads.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -61,14 +61,18 @@ impl Checkpoint {
             let facts = self.tasks[at].facts.iter().map(|fact| *fact as usize);
             facts.filter(|fact| !answers.holds(*fact))
         };
+        let may_lack = |at: &usize| open[*at] && !by_themselves[*at] && !self.tasks[*at].linked;
+        // What is gone is known to many tasks, and asked once.
+        let mut wanted = vec![false; self.facts.len()];
+        (0..self.tasks.len()).filter(may_lack).flat_map(failing).for_each(|fact| wanted[fact] = true);
         let is_excusable = |fact: usize| {
-            matches!(self.facts.kind(fact), Some(Kind::Content | Kind::Itself | Kind::Stands))
+            wanted[fact]
+                && matches!(self.facts.kind(fact), Some(Kind::Content | Kind::Itself | Kind::Stands))
                 && self.facts.is_gone(root, fact)
         };
-        let mut lacking: Vec<bool> = (0..self.tasks.len())
-            .into_par_iter()
-            .map(|at| open[at] && !by_themselves[at] && !self.tasks[at].linked && failing(at).all(is_excusable))
-            .collect();
+        let excusable: Vec<bool> = (0..self.facts.len()).into_par_iter().with_min_len(1024).map(is_excusable).collect();
+        let mut lacking: Vec<bool> =
+            (0..self.tasks.len()).map(|at| may_lack(&at) && failing(at).all(|fact| excusable[fact])).collect();
         let mut holds = by_themselves.to_vec();
         if !lacking.contains(&true) || !self.have_one_writer_each(open) {
             return None;
@@ -195,17 +199,25 @@ impl Checkpoint {
     /// whoever looks closer. Parallel on the current pool.
     pub fn put_back(&self, root: &Root, blobs: &Blobs, missing: &[(u32, Vec<u32>)]) -> Vec<u32> {
         let tasks: HashMap<u32, usize> = self.tasks.iter().enumerate().map(|(at, task)| (task.number, at)).collect();
-        let put = |(number, places): &(u32, Vec<u32>)| {
-            let outputs = &self.tasks[*tasks.get(number)?].outputs;
-            let rows: Vec<Row> =
-                places.iter().map(|place| outputs.get(*place as usize).cloned()).collect::<Option<_>>()?;
-            if !rows.iter().all(|row| root.has_nothing_at(relative(row.path()))) {
-                return None;
-            }
-            blobs.restore(&rows, &[], &crate::blobs::Leftovers::default(), None).ok()?;
-            Some(*number)
+        // Tasks that write into one directory go together: it is made, opened and looked through once.
+        let mut groups: BTreeMap<&[u8], (Vec<u32>, Vec<&Row>)> = BTreeMap::new();
+        for (number, places) in missing {
+            let outputs = tasks.get(number).map_or(&[][..], |at| &self.tasks[*at].outputs);
+            let rows: Option<Vec<&Row>> = places.iter().map(|place| outputs.get(*place as usize)).collect();
+            let Some((first, rows)) = rows.and_then(|rows| Some((*rows.first()?, rows))) else { continue };
+            let (numbers, together) = groups.entry(parent(relative(first.path()))).or_default();
+            numbers.push(*number);
+            together.extend(rows);
+        }
+        let put = |(directory, (numbers, rows)): (&[u8], (Vec<u32>, Vec<&Row>))| {
+            let is_gone = root.has_nothing_at(directory);
+            let is_free = |row: &&Row| {
+                let path = relative(row.path());
+                is_gone && parent(path) == directory || root.has_nothing_at(path)
+            };
+            if rows.iter().all(is_free) && blobs.restore_new(&rows).is_ok() { numbers } else { Vec::new() }
         };
-        missing.par_iter().filter_map(put).collect()
+        groups.into_par_iter().flat_map_iter(put).collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod changes;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -31,6 +32,8 @@ const FILE: &str = "held";
 const PIDS: u64 = 1 << 14;
 const SET: c_int = libc::F_OFD_SETLK;
 const SET_OR_WAIT: c_int = libc::F_OFD_SETLKW;
+/// More names than these are shared with all others at once.
+const MANY: usize = 64;
 /// How many files are kept open for locks to come.
 const IDLE: usize = 16;
 /// Numbers the waits of the process.
@@ -101,17 +104,24 @@ impl Drop for Lock {
 
 /// Where in the file a name is locked. Names that meet by accident (one in 2^62) only wait for each other.
 #[derive(Clone, Copy)]
-struct Place(u64);
+struct Place {
+    start: u64,
+    /// Bytes; 0 for all from the start on.
+    length: u8,
+}
 
 impl Place {
+    /// Where all names are.
+    const ALL: Self = Self { start: 0, length: 0 };
+
     fn of(name: &str) -> Self {
         let digest = blake3::hash(name.as_bytes());
         let (head, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
-        Self(u64::from_le_bytes(*head) >> 2)
+        Self { start: u64::from_le_bytes(*head) >> 2, length: 1 }
     }
 
     fn pid(self) -> u64 {
-        4 * (self.0 % PIDS)
+        4 * (self.start % PIDS)
     }
 
     /// The type of the kinds differs between systems.
@@ -120,8 +130,8 @@ impl Place {
         let mut range: libc::flock = unsafe { mem::zeroed() };
         range.l_type = c_short::try_from(kind.into()).expect("a small constant");
         range.l_whence = c_short::try_from(libc::SEEK_SET).expect("a small constant");
-        range.l_start = libc::off_t::try_from(self.0).expect("62 bits");
-        range.l_len = 1;
+        range.l_start = libc::off_t::try_from(self.start).expect("62 bits");
+        range.l_len = libc::off_t::from(self.length);
         // SAFETY: a descriptor that `file` keeps open, and a structure that outlives the call.
         if unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const range) } == -1 {
             return Err(io::Error::last_os_error());
@@ -153,28 +163,33 @@ impl FileLocks {
         false
     }
 
-    /// Take the lock `name` beside others who share it; false when somebody has it for himself, whom nobody waits for.
+    /// Take these locks under one token beside others who share them; false, and none is taken, when somebody has one of
+    /// them for himself, whom nobody waits for.
     ///
-    /// True also where it cannot be had: `acquire` says why. A holder that this process descends from waits for us.
-    /// Nothing is written, so that a look at what is in place already writes nothing.
-    pub fn share(&self, token: u64, name: &str) -> bool {
-        let place = Place::of(name);
+    /// True also where they cannot be had: `acquire` says why. A holder that this process descends from waits for us.
+    /// Nothing is written, so that a look at what is in place already writes nothing. For many names all that there are
+    /// are shared if that can be: the kernel looks at each lock of the file to set another one.
+    pub fn share(&self, token: u64, names: &[impl AsRef<str>]) -> bool {
         let path = self.directory.join(FILE);
         loop {
             let idle = idle_files(&self.shared).pop();
             let opened = || open(&path, OpenOptions::new().read(true).write(true));
             let Ok(file) = idle.map_or_else(opened, Ok) else { return true };
-            match place.set(&file, SET, kind(false)) {
-                Ok(()) if is_removed(&file) => {}
-                Ok(()) => {
-                    let lock = Lock { file: Some(file), place, exclusive: false };
+            // One description has them all, so that the end of one range ends them.
+            let mut lock = Lock { file: None, place: Place::ALL, exclusive: false };
+            let answer = share_on(&file, names);
+            lock.file = Some(file);
+            match answer {
+                Ok(true) if lock.file.as_ref().is_some_and(is_removed) => {}
+                Ok(true) => {
                     lock_map(&self.shared).insert(token, Entry::Held(lock));
                     return true;
                 }
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
-                    let is_above = holder(&file, place).is_some_and(is_ancestor);
-                    self.keep(file);
-                    return is_above;
+                Ok(false) => {
+                    if let Some(file) = lock.end() {
+                        self.keep(file);
+                    }
+                    return false;
                 }
                 Err(_) => return true,
             }
@@ -201,8 +216,7 @@ impl FileLocks {
             match place.set(&file, SET, kind(exclusive)) {
                 Ok(()) if is_removed(&file) => {}
                 Ok(()) => return Ok(Start::Held(Lock::of(file, place, exclusive))),
-                // POSIX leaves open which of the two it is.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => break file,
+                Err(error) if is_taken(&error) => break file,
                 Err(error) => return Err(failed(&error)),
             }
         };
@@ -279,6 +293,35 @@ impl Drop for FileLocks {
 enum Start {
     Held(Lock),
     Waiting,
+}
+
+/// Share the locks of these names, or all that there are; whether nobody has one of them for himself.
+fn share_on(file: &File, names: &[impl AsRef<str>]) -> io::Result<bool> {
+    if names.len() > MANY {
+        match Place::ALL.set(file, SET, kind(false)) {
+            Err(error) if is_taken(&error) => {}
+            answer => return answer.map(|()| true),
+        }
+    }
+    let mut places: Vec<Place> = names.iter().map(|name| Place::of(name.as_ref())).collect();
+    // The kernel finds the place of a lock among those that are held by looking at them from the first on.
+    places.sort_unstable_by_key(|place| Reverse(place.start));
+    for place in places {
+        match place.set(file, SET, kind(false)) {
+            Err(error) if is_taken(&error) => {
+                if !holder(file, place).is_some_and(is_ancestor) {
+                    return Ok(false);
+                }
+            }
+            answer => answer?,
+        }
+    }
+    Ok(true)
+}
+
+/// Whether it says that somebody has the lock; POSIX leaves open how.
+fn is_taken(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES))
 }
 
 fn idle_files(shared: &Shared) -> MutexGuard<'_, Vec<File>> {

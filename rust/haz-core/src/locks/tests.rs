@@ -179,3 +179,61 @@ fn a_long_file_of_signs_is_begun_anew() {
     first.note();
     assert!(second.changed());
 }
+
+#[test]
+fn many_names_are_shared_with_all_others_or_by_name_where_somebody_has_another() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, _) = locks(place.path());
+    let (second, told) = locks(place.path());
+    let names: Vec<String> = (0..=MANY).map(|number| format!("task.p.{number}")).collect();
+    assert!(first.share(1, &names));
+    assert!(second.share(1, &names), "others may share them too");
+    second.release(1);
+    assert!(!second.acquire(2, "other", true));
+    assert!(!second.acquire(3, &names[7], true));
+    first.release(1);
+    until_locked(&told, 2);
+    second.release(3);
+
+    // `other` is held now.
+    assert!(first.share(1, &names));
+    assert!(second.acquire(4, "another", true));
+    assert!(!second.acquire(5, &names[MANY], true));
+    first.release(1);
+    until_locked(&told, 5);
+    assert!(!first.share(1, &names));
+    assert!(second.acquire(6, &names[0], true), "none is kept by who does not get all");
+}
+
+#[test]
+fn shared_names_take_one_open_file_and_are_all_given_back() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, _) = locks(place.path());
+    let (second, _) = locks(place.path());
+    for count in [2, MANY, MANY + 1] {
+        let names: Vec<String> = (0..count).map(|number| format!("task.p.{number}")).collect();
+        assert!(first.share(1, &names) && first.share(2, &names));
+        assert!(idle_files(&first.shared).len() < 2);
+        first.release(1);
+        first.release(2);
+        assert_eq!(idle_files(&first.shared).len(), 2);
+        for (token, name) in (0..).zip(&names) {
+            assert!(second.acquire(token, name, true), "{name}");
+        }
+        (0..count as u64).for_each(|token| second.release(token));
+    }
+}
+
+#[test]
+fn names_are_shared_in_the_file_that_is_there() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, _) = locks(place.path());
+    let (second, told) = locks(place.path());
+    assert!(first.share(1, &["a", "b"]));
+    first.release(1);
+    fs::remove_file(place.path().join("locks/held")).unwrap();
+    assert!(first.share(1, &["a", "b"]));
+    assert!(!second.acquire(9, "b", true));
+    first.release(1);
+    until_locked(&told, 9);
+}
