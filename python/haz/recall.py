@@ -186,11 +186,11 @@ class Recall:
         """Write down what this run found or left up to date. Trouble costs the next run time, and is not told."""
         if outcome.invariant_violations:
             return
-        streams = {task: record.streams for task, record in outcome.outcomes.items() if type(record) is CompletedRecord}
+        outcomes = outcome.outcomes
         candidates = [
-            self._candidate(ctx, task, entry, streams)
+            self._candidate(ctx, task, entry, outcomes)
             for task, entry in (ctx.kept or {}).items()
-            if all(other in streams for other in self._graph.hard_predecessors[task])
+            if all(type(outcomes.get(other)) is CompletedRecord for other in self._graph.before(task)[0])
         ]
         try:
             if candidates and ctx.blobs is not None:
@@ -199,14 +199,16 @@ class Recall:
             return
 
     def _candidate(
-        self, ctx: RunContext, task: TaskId, kept: Kept, heard: Mapping[TaskId, StreamHashes]
+        self, ctx: RunContext, task: TaskId, kept: Kept, ended: Mapping[TaskId, Any]
     ) -> tuple[Any, ...]:
         graph, numbers = self._graph, self._numbers
         key, inputs, streams, rows = kept
         environment = ctx.specs[task].environment
         names = sorted(set(environment.from_host).difference(name for name, _ in environment.override))
-        hard = [(numbers[other], (heard[other].stdout, heard[other].stderr)) for other in graph.hard_predecessors[task]]
-        soft = [numbers[other] for other in graph.soft_predecessors[task]]
+        needed, wished, _ = graph.before(task)
+        heard = [(numbers[other], ended[other].streams) for other in needed]
+        hard = [(number, (streams.stdout, streams.stderr)) for number, streams in heard]
+        soft = [numbers[other] for other in wished]
         lists = (ctx.input_specs[task], ctx.output_specs[task])
         entry = formats.entry_path(self._cache, self._algorithm, key)
         return numbers[task], lists, (hard, soft), names, key, inputs, entry, streams, rows

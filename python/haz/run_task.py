@@ -47,7 +47,7 @@ from haz.errors import (
     WaitError,
     WaitFailed,
 )
-from haz.graph import Specs
+from haz.graph import pattern_lists
 from haz.ignored import without_ignored
 from haz.model import Command, CompletedRecord, ExitStatus, StreamHashes
 from haz.recall import is_recallable, kept
@@ -63,7 +63,6 @@ if TYPE_CHECKING:
     from haz.cache.manifest import Row
     from haz.cache.produced import File, Ledger
     from haz.events import RunObserver
-    from haz.graph import PatternList
     from haz.host import Host
     from haz.model import RunState, TaskId, TaskRun, TaskSpec
     from haz.ports import Events, Files, Locks, Processes, Store
@@ -569,10 +568,3 @@ def patterns_of(specs: Mapping[TaskId, TaskSpec]) -> tuple[PatternSet, dict[Task
         {task: number for number, task in enumerate(specs)},
         {task: count + number for number, task in enumerate(specs)},
     )
-
-
-def pattern_lists(specs: Mapping[TaskId, TaskSpec], side: int) -> list[PatternList]:
-    """Return the inputs (0) or the outputs (1) of all tasks as the core compiles them."""
-    if isinstance(specs, Specs):
-        return specs.patterns(side)
-    return [[p.listed for p in (spec.outputs if side else spec.inputs)] for spec in specs.values()]
