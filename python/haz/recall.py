@@ -198,9 +198,7 @@ class Recall:
         except FileSystemError:
             return
 
-    def _candidate(
-        self, ctx: RunContext, task: TaskId, kept: Kept, ended: Mapping[TaskId, Any]
-    ) -> tuple[Any, ...]:
+    def _candidate(self, ctx: RunContext, task: TaskId, kept: Kept, ended: Mapping[TaskId, Any]) -> tuple[Any, ...]:
         graph, numbers = self._graph, self._numbers
         key, inputs, streams, rows = kept
         environment = ctx.specs[task].environment

@@ -11,7 +11,7 @@ import marshal
 import os
 from itertools import accumulate, chain, repeat
 
-from haz import model, proven
+from haz import _core, model, proven
 from haz._record import Record
 from haz._uncollected import uncollected
 from haz.cache.formats import SNAPSHOT, SNAPSHOT_MAGIC
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
     from typing import Any
 
-    from haz import _core
     from haz.discovery import Root
     from haz.graph import Before, PatternList
     from haz.model import TaskSpec
@@ -177,7 +176,7 @@ def _start_of(anchored: str, literal: bool) -> str:
 
 
 def _part_of(start: str, count: int) -> int:
-    return int.from_bytes(os.fsencode(start), "little") % count
+    return int.from_bytes(_core.digest_bytes(os.fsencode(start))[:4], "little") % count
 
 
 class _Readers:
