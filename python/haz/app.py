@@ -8,6 +8,7 @@ import time
 
 from haz import __version__, _core, snapshot
 from haz._record import Record
+from haz._uncollected import uncollected
 from haz.cache import formats
 from haz.discovery import bearing, find_root, project_at
 from haz.errors import GRAPH_HEADER, BuildKeyFailed, FileSystemError, LoadError
@@ -18,11 +19,11 @@ from haz.host import Host, child_environment, now_ms
 from haz.model import Retries
 from haz.observers.fanout import FanOut
 from haz.outcome import RunGraphOutcome
-from haz.recall import Recall, pattern_lists
+from haz.recall import Recall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from typing import Literal
 
     from haz._core import Inputs
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from haz.graph import TaskGraph
     from haz.model import CompletedRecord, OutputMode, StreamHashes, TaskId, TaskSpec, Workspace
     from haz.ports import Processes, Standby
+    from haz.recall import Content
     from haz.run_task import CachePolicy, RunContext, TaskLookup
     from haz.why import Explanation
 
@@ -150,12 +152,17 @@ def execute(
         observer.on_warning(None, "`remote` is not supported by this version: the local cache alone is used")
     facts = None if loaded.trace is None else loaded.trace.facts(loaded.root.path)
     recall = recall_of(loaded, loaded.identity, options)
-    unchanged = {} if recall is None else tell_unchanged(loaded.workspace, recall, graph, options, observer)
+    unchanged, contents = ({}, {}) if recall is None else find_unchanged(loaded, recall, graph, options, observer)
+
+    def tell() -> None:
+        tell_unchanged(unchanged, contents, observer)
+
     if len(unchanged) == len(graph.nodes):
+        tell()
         report, interrupted = RunReport(RunGraphOutcome(dict(unchanged), {}), 0.0, 0, None), False
     else:
         report, interrupted = run_changed(
-            loaded, graph, unchanged, options, observer, recall, facts, cancelled, standby
+            loaded, graph, unchanged, tell, options, observer, recall, facts, cancelled, standby
         )
     report = report.replace(duration=time.monotonic() - started)
     observer.on_run_finished(report.outcome, report.duration, report.signalled)
@@ -172,10 +179,11 @@ def recall_of(loaded: Loaded, identity: bytes | None, options: RunOptions) -> Re
     return Recall(workspace.root, identity, loaded.graph, cache_directory(workspace), workspace.settings.hash)
 
 
-def tell_unchanged(
-    workspace: Workspace, recall: Recall, graph: TaskGraph, options: RunOptions, observer: RunObserver
-) -> dict[TaskId, CompletedRecord]:
-    """Find the tasks that need no look, and announce them. They are done before anything else begins."""
+def find_unchanged(
+    loaded: Loaded, recall: Recall, graph: TaskGraph, options: RunOptions, observer: RunObserver
+) -> tuple[dict[TaskId, CompletedRecord], dict[TaskId, Content]]:
+    """Find the tasks that need no look, and what those of them have printed that printed anything."""
+    workspace = loaded.workspace
 
     def blobs() -> _core.Blobs:
         algorithm, queue = workspace.settings.hash, _core.Queue()
@@ -185,10 +193,18 @@ def tell_unchanged(
 
     argued = [task for task in options.arguments_for if task in graph.specs] if options.arguments else ()
     locks = _core.FileLocks(_core.Queue(), formats.locks_directory(workspace.root))
-    found, contents = recall.unchanged(graph.nodes, argued, Host.of_this_process(), blobs, locks, observer.on_warning)
+    return recall.unchanged(graph.nodes, argued, Host.of_this_process(), blobs, locks, observer.on_warning)
+
+
+@uncollected
+def tell_unchanged(
+    found: Mapping[TaskId, CompletedRecord], contents: Mapping[TaskId, Content], observer: RunObserver
+) -> None:
+    """Announce the tasks that need no look."""
     if not contents:
-        observer.on_tasks_unchanged([*found.values()])
-        return found
+        if found:
+            observer.on_tasks_unchanged([*found.values()])
+        return
     silent: list[CompletedRecord] = []
     for task, record in found.items():
         content = contents.get(task)
@@ -203,13 +219,13 @@ def tell_unchanged(
                 emit(task, chunk)
         observer.on_task_finished(task, record, 0.0)
     observer.on_tasks_unchanged(silent)
-    return found
 
 
 def run_changed(
     loaded: Loaded,
     graph: TaskGraph,
     unchanged: Mapping[TaskId, CompletedRecord],
+    tell: Callable[[], None],
     options: RunOptions,
     observer: RunObserver,
     recall: Recall | None,
@@ -217,13 +233,14 @@ def run_changed(
     cancelled: Callable[[], bool] | None,
     standby: Callable[[_core.Queue], Standby] | None,
 ) -> tuple[RunReport, bool]:
-    """Look up or run the tasks of a run that may have changed.
+    """Look up or run the tasks of a run that may have changed; `tell` tells of the others, while the first one runs.
 
     Returns what it came to, its duration left open, and whether Ctrl-C ended it as a guest.
 
     `facts` prove the configuration, if it was read from its files; else `recall` is its checkpoint, if it may have one.
     """
     # A run with nothing to do does not come here: what only others need is not imported before.
+    from haz.consumers import Consumers  # noqa: PLC0415
     from haz.embedding import InterruptibleEvents  # noqa: PLC0415
     from haz.loop import Loop  # noqa: PLC0415
     from haz.redaction import too_short  # noqa: PLC0415
@@ -246,24 +263,24 @@ def run_changed(
     secrets = {name: task for task, spec in specs.items() for name in spec.environment.secret}
     for name in too_short(secrets, ctx.host):
         observer.on_warning(None, f"the value of {name} is too short to be hidden where tasks print it")
-    readers: list[_core.PatternSet] = []
-
-    def consumers_of(path: str) -> list[TaskId]:
-        if not readers:
-            readers.append(_core.PatternSet(pattern_lists(graph.specs, 0)))
-        return [graph.nodes[number] for number in readers[0].matching(path)]
-
     order = options.order or settings.order
     schedule = Schedule(
         graph,
         options.jobs or settings.concurrency or len(os.sched_getaffinity(0)),
         settings.tag_caps,
-        consumers_of=consumers_of,
+        consumers_of=Consumers(graph.specs, _core.PatternSet),
         order=order,
         durations=history.durations(workspace.root, graph.nodes) if order == "critical-path" else None,
         fail_fast=options.fail_fast,
         settled=unchanged,
     )
+
+    def meanwhile() -> Iterator[None]:
+        tell()
+        yield
+        schedule.prepare()
+        yield
+        from haz.cache import limits  # noqa: F401, PLC0415 - as everything that only the end of a run needs
 
     def leave(code: int) -> None:
         processes.kill_descendants(KILL)
@@ -278,6 +295,7 @@ def run_changed(
         grace=settings.cancel_grace,
         leave=leave,
         suspend=_core.suspend,
+        meanwhile=meanwhile(),
         standby=None if standby is None else standby(queue),
     )
     if not guest:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from haz.model import EdgeKind, TaskId, TaskSpec
 
     Adjacency = dict[TaskId, tuple[TaskId, ...]]
+    Before = tuple[tuple[TaskId, ...], tuple[TaskId, ...], tuple[TaskId, ...]]
 
     class Matcher(Protocol):
         """What the pure layer needs of `haz._core.PatternSet`."""
@@ -28,19 +29,22 @@ class Specs(SpecMapping):
     """The specs of tasks, in canonical order; each is decoded when it is looked at first.
 
     `encoded` has a number for each, from which `decode` makes the spec. `patterns` gives the input (0) or the
-    output (1) patterns of all of them as the core compiles them.
+    output (1) patterns of all of them as the core compiles them. `near` names the tasks, these and perhaps others, of
+    which an input pattern could match a workspace path, without decoding what all others read.
     """
 
-    __slots__ = ("_decode", "_encoded", "_known", "patterns")
+    __slots__ = ("_decode", "_encoded", "_known", "_near", "patterns")
 
     def __init__(
         self,
         encoded: dict[TaskId, int],
         decode: Callable[[int], TaskSpec],
         patterns: Callable[[int], list[PatternList]],
+        near: Callable[[str], list[TaskId]],
     ) -> None:
         self._encoded = encoded
         self._decode = decode
+        self._near = near
         self._known: dict[TaskId, TaskSpec] = {}
         self.patterns = patterns
 
@@ -74,6 +78,14 @@ class Specs(SpecMapping):
     def _all(self) -> dict[TaskId, TaskSpec]:
         return {task: self[task] for task in self._encoded}
 
+    def number(self, task: TaskId) -> int:
+        """Return what a task is decoded from: its place among all that there were."""
+        return self._encoded[task]
+
+    def near(self, path: str) -> tuple[TaskId, ...]:
+        """Return those of which an input pattern could match a workspace path, in canonical order."""
+        return tuple([task for task in self._near(path) if task in self._encoded])
+
     def only(self, tasks: Collection[TaskId]) -> Specs:
         """Return those of some tasks; decoded together with these."""
         lists = self.patterns
@@ -82,9 +94,17 @@ class Specs(SpecMapping):
             {task: body for task, body in self._encoded.items() if task in tasks},
             self._decode,
             lambda side: [lists(side)[place] for place in places],
+            self._near,
         )
         some._known = self._known
         return some
+
+
+def pattern_lists(specs: Mapping[TaskId, TaskSpec], side: int) -> list[PatternList]:
+    """Return the inputs (0) or the outputs (1) of all tasks as the core compiles them."""
+    if isinstance(specs, Specs):
+        return specs.patterns(side)
+    return [[p.listed for p in (spec.outputs if side else spec.inputs)] for spec in specs.values()]
 
 
 class TaskGraph:
@@ -137,6 +157,10 @@ class TaskGraph:
     def with_specs(self, specs: Mapping[TaskId, TaskSpec]) -> TaskGraph:
         """Return the same graph over other specs of the same tasks, in the same order."""
         return TaskGraph(specs, self.hard_predecessors, self.soft_predecessors, self.producer_predecessors)
+
+    def before(self, task: TaskId) -> Before:
+        """Return the hard, the soft and the producing predecessors of one task."""
+        return self.hard_predecessors[task], self.soft_predecessors[task], self.producer_predecessors[task]
 
     def edge_kind(self, task: TaskId, successor: TaskId) -> EdgeKind:
         """Return the strongest kind of edge between two tasks that have one."""

@@ -24,7 +24,7 @@ from haz.supervise import ABANDON, KILL, QUIT, Supervision
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from random import Random
     from typing import Any
 
@@ -74,7 +74,9 @@ class Loop:
     """One run. `signalled` is the first termination signal that arrived, or None. `superseded`: a change ended it.
 
     `clock` is monotonic, in seconds. `leave` ends the process at once (third Ctrl-C); `suspend` stops it (Ctrl-Z) and
-    returns when it is continued. `standby` is armed when only tasks are left that would go on for ever.
+    returns when it is continued. The steps of `meanwhile` are taken while processes run and nothing is to be done, the
+    first of them in any case before a task is announced. `standby` is armed when only tasks are left that would go on
+    for ever.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Loop:
         suspend: Callable[[], None] = lambda: None,
         random: Random | _LazyRandom | None = None,
         standby: Standby | None = None,
+        meanwhile: Iterator[None] | None = None,
     ) -> None:
         self._ctx = ctx
         self._schedule = schedule
@@ -101,6 +104,8 @@ class Loop:
         self._random = random or _LazyRandom()
         self._standby = standby
         self._armed = False
+        self._meanwhile = meanwhile
+        self._begun = False
         self._backoffs: list[tuple[float, TaskId]] = []
         self.signalled: int | None = None
         self.superseded = False
@@ -135,8 +140,11 @@ class Loop:
         self._perform(self._schedule.start())
         while not self._schedule.done:
             due = self._due()
-            timeout = None if due is None else max(0.0, due - self._clock())
+            has_time = self._children > 0 and self._meanwhile is not None
+            timeout = 0.0 if has_time else None if due is None else max(0.0, due - self._clock())
             events = self._events.wait(timeout)
+            if has_time and not events:
+                self._go_on_meanwhile()
             # Before the events: a hit or a lock that they bring may be due to what another process has written.
             self._look()
             for kind, token, payload in events:
@@ -151,6 +159,14 @@ class Loop:
             self._ctx.observer.on_warning(
                 None, f"{counted(left, 'process', 'processes')} that tasks left behind cannot be ended"
             )
+
+    def _go_on_meanwhile(self) -> None:
+        self._begun = True
+        if self._meanwhile is not None:
+            try:
+                next(self._meanwhile)
+            except StopIteration:
+                self._meanwhile = None
 
     def _clock(self) -> float:
         """Give the time for deadlines and durations: while haz is stopped it does not pass."""
@@ -615,6 +631,8 @@ class Loop:
     # --- Ends --------------------------------------------------------------------------------------------------------
 
     def _announce(self, task: TaskId, result: RunOutcome | RunTaskError) -> None:
+        if not self._begun:
+            self._go_on_meanwhile()
         observer = self._ctx.observer
         started = self._started.get(task)
         duration = 0.0

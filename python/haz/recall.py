@@ -13,7 +13,7 @@ from haz import _core
 from haz._uncollected import uncollected
 from haz.cache import formats
 from haz.errors import FileSystemError, StoreError
-from haz.graph import Specs
+from haz.graph import pattern_lists
 from haz.model import CompletedRecord, StreamHashes
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from haz.cache.manifest import Manifest
     from haz.cache.produced import File, Produced
-    from haz.graph import PatternList, TaskGraph
+    from haz.graph import TaskGraph
     from haz.model import TaskId, TaskSpec
     from haz.outcome import RunGraphOutcome
     from haz.ports import Locks
@@ -190,11 +190,11 @@ class Recall:
         """Write down what this run found or left up to date. Trouble costs the next run time, and is not told."""
         if outcome.invariant_violations:
             return
-        streams = {task: record.streams for task, record in outcome.outcomes.items() if type(record) is CompletedRecord}
+        outcomes = outcome.outcomes
         candidates = [
-            self._candidate(ctx, task, entry, streams)
+            self._candidate(ctx, task, entry, outcomes)
             for task, entry in (ctx.kept or {}).items()
-            if all(other in streams for other in self._graph.hard_predecessors[task])
+            if all(type(outcomes.get(other)) is CompletedRecord for other in self._graph.before(task)[0])
         ]
         try:
             if candidates and ctx.blobs is not None:
@@ -202,15 +202,15 @@ class Recall:
         except FileSystemError:
             return
 
-    def _candidate(
-        self, ctx: RunContext, task: TaskId, kept: Kept, heard: Mapping[TaskId, StreamHashes]
-    ) -> tuple[Any, ...]:
+    def _candidate(self, ctx: RunContext, task: TaskId, kept: Kept, ended: Mapping[TaskId, Any]) -> tuple[Any, ...]:
         graph, numbers = self._graph, self._numbers
         key, inputs, streams, rows = kept
         environment = ctx.specs[task].environment
         names = sorted(set(environment.from_host).difference(name for name, _ in environment.override))
-        hard = [(numbers[other], (heard[other].stdout, heard[other].stderr)) for other in graph.hard_predecessors[task]]
-        soft = [numbers[other] for other in graph.soft_predecessors[task]]
+        needed, wished, _ = graph.before(task)
+        heard = [(numbers[other], ended[other].streams) for other in needed]
+        hard = [(number, (streams.stdout, streams.stderr)) for number, streams in heard]
+        soft = [numbers[other] for other in wished]
         lists = (ctx.input_specs[task], ctx.output_specs[task])
         entry = formats.entry_path(self._cache, self._algorithm, key)
         return numbers[task], lists, (hard, soft), names, key, inputs, entry, streams, rows
@@ -245,13 +245,6 @@ def kept(manifest: Manifest) -> Kept | None:
     rows = [core_row(row) for row in manifest.outputs]
     streams = [(manifest.stdout.digest, manifest.stdout.size), (manifest.stderr.digest, manifest.stderr.size)]
     return manifest.key, inputs, streams, rows
-
-
-def pattern_lists(specs: Mapping[TaskId, TaskSpec], side: int) -> list[PatternList]:
-    """Return the inputs (0) or the outputs (1) of all tasks as the core compiles them."""
-    if isinstance(specs, Specs):
-        return specs.patterns(side)
-    return [[p.listed for p in (spec.outputs if side else spec.inputs)] for spec in specs.values()]
 
 
 def is_recallable(spec: TaskSpec) -> bool:

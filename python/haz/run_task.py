@@ -47,9 +47,10 @@ from haz.errors import (
     WaitError,
     WaitFailed,
 )
+from haz.graph import pattern_lists
 from haz.ignored import without_ignored
 from haz.model import Command, CompletedRecord, ExitStatus, StreamHashes
-from haz.recall import is_recallable, kept, pattern_lists
+from haz.recall import is_recallable, kept
 from haz.redaction import hidden_texts
 from haz.slices import names_of_slices, remember, with_slices
 

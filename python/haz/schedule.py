@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 
+from haz._uncollected import uncollected
 from haz.model import (
     CompletedRecord,
     OutputOverlap,
@@ -50,7 +51,7 @@ from haz.runtime_graph import RuntimeGraph, longest_chain_first
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Literal
+    from typing import Any, Literal
 
     from haz.errors import RunTaskError
     from haz.graph import TaskGraph
@@ -59,10 +60,6 @@ if TYPE_CHECKING:
 
 _BLOCKED, _READY, _LOOKUP, _RESTORE, _PARKED, _RUNNING, _BACKOFF, _AWAY, _DONE = range(9)
 _STATES = ("blocked", "ready", "being looked up", "being restored", "parked", "running", "in backoff", "away", "done")
-
-
-# The successors of whoever is settled.
-_NONE: list[int] = []
 
 
 class _Lock:
@@ -98,22 +95,21 @@ class Schedule:
         fail_fast: bool = False,
         settled: Mapping[TaskId, CompletedRecord] = {},
     ) -> None:
-        tasks = graph.nodes
+        # Nothing waits for a settled task, and what comes before one is settled too: the others are all there is to do,
+        # and nobody asks about the settled ones but for streams, outputs and the outcome.
+        tasks = tuple([task for task in graph.nodes if task not in settled]) if settled else graph.nodes
         size = len(tasks)
         index = {task: i for i, task in enumerate(tasks)}
-        self._tasks = tasks
+        self.tasks = tasks
         self._index = index
-        self._hard_predecessors = graph.hard_predecessors
-        # Nothing waits for a settled task, and what comes before one is settled too: only edges between others count.
-        self._hard: list[list[int]] = [_NONE] * size
-        self._soft: list[list[int]] = [_NONE] * size
+        self._graph = graph
+        self._settled = settled
+        self._hard: list[list[int]] = [[] for _ in tasks]
+        self._soft: list[list[int]] = [[] for _ in tasks]
         self._blockers = [0] * size
-        others = [(i, task) for i, task in enumerate(tasks) if task not in settled]
-        for i, _ in others:
-            self._hard[i], self._soft[i] = [], []
-        for i, task in others:
-            for after, before in ((self._hard, graph.hard_predecessors), (self._soft, graph.soft_predecessors)):
-                for predecessor in before[task]:
+        for i, task in enumerate(tasks):
+            for after, before in zip((self._hard, self._soft), graph.before(task), strict=False):
+                for predecessor in before:
                     if predecessor not in settled:
                         after[index[predecessor]].append(i)
                         self._blockers[i] += 1
@@ -128,10 +124,8 @@ class Schedule:
         self._stopped = False
         self._cancelled = False
         self._fail_fast = fail_fast
-        specs = {task: graph.specs[task] for _, task in others}
-        self._persistent = bytearray(size)
-        for i, task in others:
-            self._persistent[i] = specs[task].persistent
+        specs = [graph.specs[task] for task in tasks]
+        self._persistent = bytearray([spec.persistent for spec in specs])
         # Persistent tasks that run, in the order of their start; which were ready, and which one is being stopped now.
         self._serving: list[int] = []
         self._was_ready = bytearray(size)
@@ -143,7 +137,8 @@ class Schedule:
         self._rank: Sequence[int] = range(size)
         self._by_rank: Sequence[int] = range(size)
         if order == "critical-path" and durations:
-            self._by_rank = longest_chain_first(self._hard, self._soft, [durations.get(task) for task in tasks])
+            mean = sum(durations.values()) / len(durations)
+            self._by_rank = longest_chain_first(self._hard, self._soft, [durations.get(task, mean) for task in tasks])
             self._rank = sorted(range(size), key=self._by_rank.__getitem__)
         # Ranks; those of tasks woken from a mutex less `size`, so that they go first: they have waited before.
         self._ready: list[int] = []
@@ -157,31 +152,21 @@ class Schedule:
         self._lock: dict[int, _Lock] = {}
         self._exclusive = bytearray(size)
         self._holds = bytearray(size)
-        for task, spec in specs.items():
+        for i, spec in enumerate(specs):
             mutex = spec.mutex
             if mutex is not None:
-                i = index[task]
                 self._lock[i] = locks.setdefault(mutex.key, _Lock())
                 self._exclusive[i] = mutex.mode == "exclusive"
         self._locks = locks.values()
 
-        self._claims: dict[str, int] = {}
+        self._claims: dict[str, TaskId] | None = None
         self._violations: list[RuntimeCycleViolation | OutputOverlap] = []
         self._consumers_of = consumers_of
-        self._runtime = RuntimeGraph(graph, index)
+        self._runtime: tuple[RuntimeGraph, dict[TaskId, int]] | None = None
         # Their runtime edges matter only when something of this run is written that one of them reads.
-        self._settled = bytearray(size)
         self._settled_edges = False
-        for task, record in settled.items():
-            i = index[task]
-            self._settled[i] = True
-            self._state[i] = _DONE
-            self._results[i] = record
-            self._open -= 1
-            for path in record.materialised_outputs:
-                self._claims[path] = i
 
-        for i, _ in others:
+        for i in range(size):
             if not self._blockers[i]:
                 self._state[i] = _READY
                 self._ready.append(self._rank[i])
@@ -197,26 +182,36 @@ class Schedule:
     def predecessor_streams(self, task: TaskId) -> tuple[tuple[TaskId, StreamHashes], ...]:
         """Give the streams of the direct hard predecessors, in canonical order, for the key (CACHE-007, DAG-017)."""
         streams = []
-        for predecessor in self._hard_predecessors[task]:
-            record = self._results[self._index[predecessor]]
+        for predecessor in self._graph.before(task)[0]:
+            i = self._index.get(predecessor)
+            record = self._settled[predecessor] if i is None else self._results[i]
             if type(record) is CompletedRecord:
                 streams.append((predecessor, record.streams))
         return tuple(streams)
 
     def waiting(self) -> tuple[TaskId, ...]:
         """Name the tasks parked for a mutex, in canonical order."""
-        return tuple(task for task, state in zip(self._tasks, self._state, strict=True) if state == _PARKED)
+        return tuple(task for task, state in zip(self.tasks, self._state, strict=True) if state == _PARKED)
 
     def outcome(self) -> RunGraphOutcome:
         """Give the records so far; when `done`, each task of the run is in exactly one of the two maps."""
-        outcomes: dict[TaskId, RunOutcome] = {}
+        ended: dict[TaskId, RunOutcome] = {}
         errors: dict[TaskId, RunTaskError] = {}
-        for task, result in zip(self._tasks, self._results, strict=True):
+        for task, result in zip(self.tasks, self._results, strict=True):
             if isinstance(result, Exception):
                 errors[task] = result
             elif result is not None:
-                outcomes[task] = result
-        return RunGraphOutcome(outcomes, errors, tuple(self._violations))
+                ended[task] = result
+        if self._settled:
+            # The settled ones are many: they are merged without a look at each.
+            merged: dict[TaskId, Any] = dict.fromkeys(self._graph.nodes)
+            merged.update(self._settled)
+            merged.update(ended)
+            for task in self.tasks:
+                if task not in ended:
+                    del merged[task]
+            ended = merged
+        return RunGraphOutcome(ended, errors, tuple(self._violations))
 
     # --- What the driver reports -------------------------------------------------------------------------------------
 
@@ -348,7 +343,7 @@ class Schedule:
         else:
             self._in_abeyance -= 1
             self._state[i] = _READY
-            heappush(self._ready, self._rank[i] - len(self._tasks))
+            heappush(self._ready, self._rank[i] - len(self.tasks))
         return self._settle(actions)
 
     def cancel(self) -> list[Action]:
@@ -365,13 +360,13 @@ class Schedule:
     def _classify(self, graph: TaskGraph, tag_caps: Mapping[str, int]) -> list[int]:
         """Group tasks by the set of capped tags of their project; class 0 has none."""
         if not tag_caps:
-            return [0] * len(self._tasks)
+            return [0] * len(self.tasks)
         number = {tag: n for n, tag in enumerate(tag_caps)}
         self._tag_free = list(tag_caps.values())
         self._classes_of_tag = [[] for _ in number]
         known: dict[tuple[int, ...], int] = {(): 0}
         classes = []
-        for task in self._tasks:
+        for task in self.tasks:
             tags = tuple(sorted({number[tag] for tag in graph.specs[task].tags if tag in number}))
             found = known.get(tags)
             if found is None:
@@ -414,7 +409,7 @@ class Schedule:
             return
         if self._stopped or self._serve_others():
             self._stopping = self._serving[-1]
-            actions.append(Stop(self._tasks[self._stopping]))
+            actions.append(Stop(self.tasks[self._stopping]))
 
     def _admit(self, actions: list[Action]) -> None:
         # A task that meets a full tag goes to `held_back` of its class; each unit that is given back brings the first
@@ -441,7 +436,7 @@ class Schedule:
             self._state[i] = _LOOKUP
             first = not self._started[i]
             self._started[i] = True
-            actions.append(Lookup(self._tasks[i], first=first))
+            actions.append(Lookup(self.tasks[i], first=first))
 
     def _has_room(self, kind: int) -> bool:
         free = self._tag_free
@@ -467,7 +462,7 @@ class Schedule:
         lock = self._lock.get(i)
         if lock is None or self._holds[i] or self._acquire(lock, i):
             self._state[i] = _RUNNING
-            actions.append(Spawn(self._tasks[i]))
+            actions.append(Spawn(self.tasks[i]))
             if self._persistent[i]:
                 self._serving.append(i)
                 self._release_slot(i)
@@ -499,7 +494,7 @@ class Schedule:
             lock.exclusive = bool(self._exclusive[woken])
             self._holds[woken] = True
             self._state[woken] = _READY
-            heappush(self._ready, self._rank[woken] - len(self._tasks))
+            heappush(self._ready, self._rank[woken] - len(self.tasks))
         queue.clear()
         lock.head = 0
 
@@ -519,7 +514,7 @@ class Schedule:
         self._state[i] = _DONE
         self._results[i] = result
         self._open -= 1
-        actions.append(Announce(self._tasks[i], result))
+        actions.append(Announce(self.tasks[i], result))
         if not self._was_ready[i]:
             for successor in self._soft[i]:
                 self._unblock(successor)
@@ -539,7 +534,7 @@ class Schedule:
         if cycle is not None:
             self._violations.append(cycle)
             self._signal_running(actions)
-            for member in map(self._index.__getitem__, cycle.nodes):
+            for member in [self._index[task] for task in cycle.nodes if task in self._index]:
                 if self._state[member] == _READY and not self._started[member]:
                     self._skip(member, RuntimeCycle(), actions)
                     self._skip_descendants(member, RuntimeCycle(), actions)
@@ -552,7 +547,7 @@ class Schedule:
             self._stop(actions)
 
     def _skip(self, i: int, cause: UpstreamFailed | UpstreamErrored | RuntimeCycle, actions: list[Action]) -> None:
-        self._record(i, SkipRecord(self._tasks[i], cause), actions)
+        self._record(i, SkipRecord(self.tasks[i], cause), actions)
 
     def _skip_descendants(
         self, i: int, cause: UpstreamFailed | UpstreamErrored | RuntimeCycle, actions: list[Action]
@@ -561,9 +556,9 @@ class Schedule:
             self._skip(descendant, cause, actions)
 
     def _cancel_descendants(self, i: int, actions: list[Action]) -> None:
-        root = self._tasks[i]
+        root = self.tasks[i]
         for descendant in self._descendants(i):
-            self._record(descendant, UpstreamCancelled(self._tasks[descendant], root), actions)
+            self._record(descendant, UpstreamCancelled(self.tasks[descendant], root), actions)
 
     def _descendants(self, i: int) -> list[int]:
         """Find the hard descendants that have not started and have no record yet, in canonical order."""
@@ -586,7 +581,7 @@ class Schedule:
         if self._cancelled:
             return
         self._cancelled = True
-        for task, state in zip(self._tasks, self._state, strict=True):
+        for task, state in zip(self.tasks, self._state, strict=True):
             if state == _RUNNING:
                 actions.append(Signal(task))
 
@@ -626,46 +621,69 @@ class Schedule:
         return self._settle(actions)
 
     def _abandon(self, i: int, actions: list[Action]) -> None:
-        self._record(i, RunCancelled(self._tasks[i], self._attempts.get(i, ())), actions)
+        self._record(i, RunCancelled(self.tasks[i], self._attempts.get(i, ())), actions)
         self._cancel_descendants(i, actions)
 
     # --- Invariants --------------------------------------------------------------------------------------------------
 
+    @uncollected
+    def prepare(self) -> None:
+        """Do ahead of time what takes time when a task has written something."""
+        self._all_claims()
+
+    def _all_claims(self) -> dict[str, TaskId]:
+        if self._claims is None:
+            records = self._settled.items()
+            self._claims = {path: task for task, record in records for path in record.materialised_outputs}
+        return self._claims
+
     def _claim(self, i: int, paths: tuple[str, ...]) -> bool:
         """Note who wrote what (EXEC-020); whether somebody else of this run had written one of the paths before."""
+        task, claims = self.tasks[i], self._all_claims()
         overlapping = False
         for path in paths:
-            first = self._claims.setdefault(path, i)
-            if first != i:
-                self._violations.append(OutputOverlap(self._tasks[first], self._tasks[i], path))
+            first = claims.setdefault(path, task)
+            if first != task:
+                self._violations.append(OutputOverlap(first, task, path))
                 overlapping = True
         return overlapping
 
     def _check_cycle(self, i: int, paths: tuple[str, ...]) -> RuntimeCycleViolation | None:
         """Add the edges from this task to whoever reads what it wrote; the first that closes a cycle (EXEC-019)."""
-        if self._consumers_of is None:
-            return None
+        return None if self._consumers_of is None else self._add_edges(self.tasks[i], paths)
+
+    def _add_edges(self, task: TaskId, paths: tuple[str, ...]) -> RuntimeCycleViolation | None:
+        assert self._consumers_of is not None
         for path in paths:
             for consumer in self._consumers_of(path):
                 # Only tasks of the run have outgoing edges, so that no other can be on a cycle.
-                target = self._index.get(consumer)
-                if target is None or target == i:
+                if consumer == task or (consumer not in self._index and consumer not in self._settled):
                     continue
-                if self._settled[target] and not self._settled_edges:
+                if consumer in self._settled and not self._settled_edges:
                     violation = self._settle_edges()
                     if violation is not None:
                         return violation
-                violation = self._runtime.add(i, target)
+                violation = self._add_edge(task, consumer)
                 if violation is not None:
                     return violation
         return None
 
+    def _add_edge(self, source: TaskId, target: TaskId) -> RuntimeCycleViolation | None:
+        if any(source in before for before in self._graph.before(target)):
+            return None
+        if self._runtime is None:
+            index = {task: i for i, task in enumerate(self._graph.nodes)}
+            self._runtime = RuntimeGraph(self._graph, index), index
+        runtime, index = self._runtime
+        return runtime.add(index[source], index[target])
+
     def _settle_edges(self) -> RuntimeCycleViolation | None:
         """Add what the settled tasks have written; until now no cycle could have led through one of them."""
         self._settled_edges = True
-        for i, result in enumerate(self._results):
-            if self._settled[i] and isinstance(result, CompletedRecord):
-                violation = self._check_cycle(i, result.materialised_outputs)
+        for task in self._graph.nodes:
+            record = self._settled.get(task)
+            if record is not None:
+                violation = self._add_edges(task, record.materialised_outputs)
                 if violation is not None:
                     return violation
         return None

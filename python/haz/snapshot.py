@@ -8,9 +8,10 @@ Only what a run leaves is believed, only by the same version of haz and Python, 
 from __future__ import annotations
 
 import marshal
-from itertools import accumulate, repeat
+import os
+from itertools import accumulate, chain, repeat
 
-from haz import model, proven
+from haz import _core, model, proven
 from haz._record import Record
 from haz._uncollected import uncollected
 from haz.cache.formats import SNAPSHOT, SNAPSHOT_MAGIC
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
     from typing import Any
 
-    from haz import _core
     from haz.discovery import Root
-    from haz.graph import PatternList
+    from haz.graph import Before, PatternList
     from haz.model import TaskSpec
 
     AnyMapping = Mapping[str, Any]
-    Edges = dict[str, list[tuple[int, tuple[int, ...]]]]
+    Edges = list[tuple[tuple[int, ...], ...]]
 else:
     AnyMapping = object
 
@@ -62,14 +62,15 @@ def load(root: Root, version: str) -> Snapshot | None:
         return None
     length = int.from_bytes(found.part(0, _LENGTH), "little")
     kept = marshal.loads(found.part(_LENGTH, _LENGTH + length))  # noqa: S302 - checked, and proven
-    bodies = _Bodies(found, _LENGTH + length, kept["ends"])
+    bodies = _Bodies(found, _LENGTH + length, kept["parts"], kept["ends"])
     names, places = kept["projects"][:2]
     tasks = [*map(tuple.__new__, repeat(TaskId), kept["tasks"])]
     numbers = dict(zip(tasks, range(len(tasks)), strict=True))
-    specs = Specs(numbers, lambda number: unpacked(bodies(number)), _Patterns(bodies, len(tasks)))
+    near = _Readers(bodies, tasks)
+    specs = Specs(numbers, lambda number: unpacked(bodies("specs", number)), _Patterns(bodies), near)
     projects = Projects(kept["projects"], tasks, specs)
     workspace = Workspace(root.path, root.explicit, unpacked(kept["settings"]), projects)
-    graph = StoredGraph(specs, tuple(tasks), lambda: bodies(len(tasks) + 2))
+    graph = StoredGraph(specs, tuple(tasks), lambda number: bodies("edges", number))
     return Snapshot(workspace, graph, found.identity, dict(zip(places, names, strict=True)))
 
 
@@ -119,49 +120,100 @@ def unpacked(value: Any) -> Any:
 _PLAIN = frozenset((str, int, bool, float, type(None)))
 # Bytes of the length of the values.
 _LENGTH = 8
+# What is decoded together: a few are found without all, and all without a call for each.
+_BLOCK = 64
 
 
 def _kept(workspace: Workspace, graph: TaskGraph) -> tuple[dict[str, Any], list[bytes]]:
-    """Return what is restored at once, and what when somebody asks: tasks, input patterns, output patterns, edges."""
+    """Return what is restored at once, and what when somebody asks."""
     projects = workspace.projects.values()
     rows = [(p.name, p.root, p.tags, packed(p.origin), p.description, len(p.tasks)) for p in projects]
     numbers = {task: number for number, task in enumerate(graph.nodes)}
-    edges = {}
-    for kind in _EDGES:
-        neighbours = getattr(graph, f"{kind}_predecessors")
-        edges[kind] = [
-            (numbers[task], tuple(numbers[other] for other in neighbours[task]))
-            for task in graph.nodes
-            if neighbours[task]
-        ]
+    edges = [tuple(tuple(numbers[other] for other in some) for some in graph.before(task)) for task in graph.nodes]
     specs = graph.specs.values()
     patterns = [
         [[p.listed for p in spec.inputs] for spec in specs],
         [[p.listed for p in spec.outputs] for spec in specs],
     ]
-    bodies = [marshal.dumps(packed(spec)) for spec in specs]
-    bodies += [*map(marshal.dumps, patterns), marshal.dumps(edges)]
+    parts: dict[str, list[Any]] = {
+        "specs": [packed(spec) for spec in specs],
+        "patterns": patterns,
+        "edges": [edges[start : start + _BLOCK] for start in range(0, len(edges), _BLOCK)],
+        "readers": _readers(patterns[0]),
+    }
+    bodies = [marshal.dumps(body) for some in parts.values() for body in some]
     columns = tuple(zip(*rows, strict=True)) or ((),) * 6
     kept = {
         "settings": packed(workspace.settings),
         "projects": columns,
         "tasks": [*map(tuple, graph.nodes)],
+        "parts": {name: len(some) for name, some in parts.items()},
         "ends": [*accumulate(map(len, bodies))],
     }
     return kept, bodies
 
 
+def _readers(inputs: Sequence[PatternList]) -> list[dict[str, list[int]]]:
+    """Return the numbers of the tasks that read what begins so, each in the part that `_part_of` says.
+
+    That is a path of a literal, and of a glob the directory that all it matches lies in, with a `/` at its end.
+    """
+    found: dict[str, list[int]] = {}
+    for number, patterns in enumerate(inputs):
+        for start in {_start_of(anchored, literal) for anchored, literal, exclude, _ in patterns if not exclude}:
+            found.setdefault(start, []).append(number)
+    parts: list[dict[str, list[int]]] = [{} for _ in range(len(found) // _BLOCK + 1)]
+    for start, numbers in found.items():
+        parts[_part_of(start, len(parts))][start] = numbers
+    return parts
+
+
+def _start_of(anchored: str, literal: bool) -> str:
+    if literal:
+        return anchored
+    length = next((at for at, sign in enumerate(anchored) if sign in "*?[]{}\\"), len(anchored))
+    return anchored[: anchored.rfind("/", 0, length) + 1]
+
+
+def _part_of(start: str, count: int) -> int:
+    return int.from_bytes(_core.digest_bytes(os.fsencode(start))[:4], "little") % count
+
+
+class _Readers:
+    """The tasks that may read a path."""
+
+    __slots__ = ("_bodies", "_tasks")
+
+    def __init__(self, bodies: _Bodies, tasks: Sequence[TaskId]) -> None:
+        self._bodies = bodies
+        self._tasks = tasks
+
+    def __call__(self, path: str) -> list[TaskId]:
+        starts = [path, *(path[: at + 1] for at, sign in enumerate(path) if sign == "/")]
+        numbers: set[int] = set()
+        for start in starts:
+            part = self._bodies("readers", _part_of(start, self._bodies.count("readers")))
+            numbers.update(part.get(start, ()))
+        return [self._tasks[number] for number in sorted(numbers)]
+
+
 class _Bodies:
-    """What is decoded when somebody asks, by number."""
+    """What is decoded when somebody asks, by part and number."""
 
-    __slots__ = ("_ends", "_file", "_start")
+    __slots__ = ("_ends", "_file", "_first", "_parts", "_start")
 
-    def __init__(self, file: _core.Proven, start: int, ends: list[int]) -> None:
+    def __init__(self, file: _core.Proven, start: int, parts: dict[str, int], ends: list[int]) -> None:
         self._file = file
         self._start = start
+        self._parts = parts
+        self._first = dict(zip(parts, accumulate(parts.values(), initial=0), strict=False))
         self._ends = ends
 
-    def __call__(self, number: int) -> Any:
+    def count(self, part: str) -> int:
+        return self._parts[part]
+
+    def __call__(self, part: str, number: int) -> Any:
+        number += self._first[part]
         start = self._ends[number - 1] if number else 0
         return marshal.loads(self._file.part(self._start + start, self._start + self._ends[number]))  # noqa: S302 - as above
 
@@ -169,16 +221,15 @@ class _Bodies:
 class _Patterns:
     """The input and the output patterns of all tasks, as the core compiles them; decoded when somebody asks."""
 
-    __slots__ = ("_bodies", "_lists", "_number")
+    __slots__ = ("_bodies", "_lists")
 
-    def __init__(self, bodies: _Bodies, number: int) -> None:
+    def __init__(self, bodies: _Bodies) -> None:
         self._bodies = bodies
-        self._number = number
         self._lists: dict[int, list[PatternList]] = {}
 
     def __call__(self, side: int) -> list[PatternList]:
         if side not in self._lists:
-            self._lists[side] = self._bodies(self._number + side)
+            self._lists[side] = self._bodies("patterns", side)
         return self._lists[side]
 
 
@@ -264,32 +315,50 @@ class Tasks(_Lazy):
 
 
 class StoredGraph(TaskGraph):
-    """A graph whose neighbours are made when somebody asks for them."""
+    """A graph whose neighbours are made when somebody asks for them; `decode` gives those of a block of tasks."""
 
-    __slots__ = ("_decode", "_edges")
+    __slots__ = ("_blocks", "_decode", "_number")
 
-    def __init__(self, specs: Specs, nodes: tuple[TaskId, ...], decode: Callable[[], Edges]) -> None:
+    def __init__(self, specs: Specs, nodes: tuple[TaskId, ...], decode: Callable[[int], Edges]) -> None:
         self.specs = specs
         self.nodes = nodes
+        self._number = specs.number
         self._decode = decode
-        self._edges: Edges | None = None
+        self._blocks: dict[int, Edges] = {}
+
+    def _block(self, number: int) -> Edges:
+        known = self._blocks.get(number)
+        if known is None:
+            known = self._blocks[number] = self._decode(number)
+        return known
+
+    def before(self, task: TaskId) -> Before:
+        number = self._number(task)
+        nodes = self.nodes
+        hard, soft, producers = self._block(number // _BLOCK)[number % _BLOCK]
+        return (
+            tuple([nodes[other] for other in hard]),
+            tuple([nodes[other] for other in soft]),
+            tuple([nodes[other] for other in producers]),
+        )
 
     def __getattr__(self, name: str) -> Any:
         kind, _, side = name.partition("_")
         if kind not in _EDGES or side not in ("predecessors", "successors"):
             raise AttributeError(name)
-        if self._edges is None:
-            self._edges = self._decode()
+        place = _EDGES.index(kind)
         nodes = self.nodes
+        blocks = map(self._block, range(-(-len(nodes) // _BLOCK)))
+        edges = [(task, row[place]) for task, row in zip(nodes, chain.from_iterable(blocks), strict=True) if row[place]]
         found: dict[TaskId, tuple[TaskId, ...]] = dict.fromkeys(nodes, ())
         if side == "predecessors":
-            for task, others in self._edges[kind]:
-                found[nodes[task]] = tuple([nodes[other] for other in others])
+            for task, others in edges:
+                found[task] = tuple([nodes[other] for other in others])
         else:
             grown: dict[int, list[TaskId]] = {}
-            for task, others in self._edges[kind]:
+            for task, others in edges:
                 for other in others:
-                    grown.setdefault(other, []).append(nodes[task])
+                    grown.setdefault(other, []).append(task)
             for other, tasks in grown.items():
                 found[nodes[other]] = tuple(tasks)
         setattr(self, name, found)

@@ -19,6 +19,7 @@ import pytest
 from haz import __version__, _core, snapshot
 from haz.app import RunOptions, execute, open_workspace
 from haz.cache.formats import CHECKPOINT, SEEN_NAMES, SNAPSHOT
+from haz.consumers import Consumers
 from haz.discovery import find_root
 from haz.errors import LoadError
 from haz.events import RunObserver
@@ -491,6 +492,22 @@ def test_no_part_of_a_snapshot_or_of_a_checkpoint_is_believed(twins: tuple[Twin,
             assert is_none(), f"{name}: {len(more)} bytes too many"
         place.write_bytes(whole)
         assert not is_none()
+
+
+def test_what_is_asked_of_a_snapshot_about_one_task_is_what_its_files_say(twins: tuple[Twin, Twin]) -> None:
+    """EXEC-019 too: edges and readers are stored so that nobody has to decode those of all tasks."""
+    quick, slow = twins
+    (slow.root / SNAPSHOT).unlink()
+    known, read = open_workspace(str(quick.root)).graph, open_workspace(str(slow.root)).graph
+    assert isinstance(known, snapshot.StoredGraph)
+    assert not isinstance(read, snapshot.StoredGraph)
+    assert {task: known.before(task) for task in known.nodes} == {task: read.before(task) for task in read.nodes}
+    for kind in ("hard", "soft", "producer"):
+        for side in ("predecessors", "successors"):
+            assert getattr(known, f"{kind}_{side}") == getattr(read, f"{kind}_{side}")
+    quick_readers, slow_readers = (Consumers(graph.specs, _core.PatternSet) for graph in (known, read))
+    for path in ("/libs/one/out/all.txt", "/libs/one/src/deep/b", "/app/far/away/g2", "/app/linked", "/none"):
+        assert quick_readers(path) == slow_readers(path)
 
 
 def test_a_snapshot_of_another_version_is_not_believed(

@@ -7,10 +7,11 @@ import sys
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from haz.errors import SpawnError, SpawnFailed
+from haz.graph import TaskGraph
 from haz.model import (
     CompletedRecord,
     OutputOverlap,
@@ -238,6 +239,45 @@ def test_what_is_settled_is_as_what_was_restored_before_all_else(data):
     quick = ends(settled={task: hit(task) for task in sorted(settled)})
     assert settled.isdisjoint(quick.announced)
     assert told(quick) == told(ends())
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_cycle_is_found_whoever_of_it_is_settled(data):
+    """EXEC-019: what the settled have written counts as soon as one of them reads what is written now."""
+    drawn = data.draw(graphs())
+    # A producer's edge is one that what is written makes as well.
+    tree = TaskGraph(drawn.specs, drawn.hard_predecessors, drawn.soft_predecessors, {})
+    settled = set()
+    for task in sorted(tree.nodes, key=lambda task: (len(before_all(tree, task)), task)):
+        if before_all(tree, task) <= settled and data.draw(st.booleans()):
+            settled.add(task)
+    readers = {
+        str(task): sorted(data.draw(st.sets(st.sampled_from(tree.nodes), max_size=2)), reverse=True)
+        for task in tree.nodes
+    }
+    edges = {(one, task) for task in tree.nodes for kind in tree.before(task) for one in kind if one != task}
+    edges |= {(task, reader) for task in settled for reader in readers[str(task)] if reader != task}
+    # Nobody is settled after a run that broke a rule.
+    assume(not any(reaches(edges, end, start) for start, end in edges))
+    driver = Driver(
+        tree, settled={task: hit(task, str(task)) for task in sorted(settled)}, consumers_of=readers.__getitem__
+    ).start()
+    expected = None
+    while driver.flying:
+        task = driver.flying[0]
+        if task in driver.looking:
+            driver.miss(str(task))
+            continue
+        for reader in readers[str(task)]:
+            edges.add((task, reader))
+            if expected is None and reader != task and reaches(edges, reader, task):
+                expected = (task, reader)
+        driver.end(fresh(task, str(task)))
+        if expected is not None:
+            break
+    found = [violation.offending_edge for violation in driver.schedule.outcome().invariant_violations]
+    assert found == ([] if expected is None else [expected])
 
 
 def before_all(tree, task):

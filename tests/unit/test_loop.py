@@ -33,6 +33,10 @@ from haz.supervise import DRAIN_SECONDS
 from tests.fakes import Clock, Diary, FakeEvents, FakeFiles, FakeInputs, FakeProcesses, FakeStore, file_row
 from tests.unit.graphs import graph
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 A, B, C = (TaskId("p", name) for name in "abc")
 
 
@@ -80,7 +84,7 @@ class World:
             **options,  # type: ignore[arg-type]
         )
 
-    def run(self, **options: object) -> World:
+    def run(self, meanwhile: Iterator[None] | None = None, **options: object) -> World:
         context = self.prepare(**options)
         schedule = Schedule(self.graph, self.cap, {})
         self.loop = Loop(
@@ -92,6 +96,7 @@ class World:
             leave=self.left.append,
             suspend=self.suspend,
             random=Random(7),
+            meanwhile=meanwhile,
         )
         self.loop.run()
         self.outcome = schedule.outcome()
@@ -118,6 +123,24 @@ def test_a_chain_runs_in_order_and_the_second_run_starts_nothing() -> None:
     assert world.run().spawned == ["say:x", "ok"]
     assert world.run().spawned == []
     assert [record.source for record in world.outcome.outcomes.values()] == ["cache_hit", "cache_hit"]
+
+
+@pytest.mark.parametrize("word", ["sleep:1", "ok"])
+def test_what_may_be_done_meanwhile_is_done_while_a_process_runs(word: str) -> None:
+    """Its first step in any case before anybody is told of an end."""
+    world = World(task("a", word))
+    seen: list[tuple[list[str], list[object]]] = []
+
+    def steps() -> Iterator[None]:
+        for _ in range(3):
+            seen.append((world.spawned, world.diary.of("finished")))
+            yield
+
+    world.run(meanwhile=steps())
+    assert seen == [([word], [])] * (3 if word == "sleep:1" else 1)
+    seen.clear()
+    world.run(meanwhile=steps())
+    assert seen == [([], [])], "a hit"
 
 
 def test_a_hit_replays_its_streams_through_the_same_callbacks() -> None:

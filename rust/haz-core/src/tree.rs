@@ -107,6 +107,9 @@ pub fn threads(workers: usize) -> io::Result<rayon::ThreadPool> {
         .map_err(io::Error::other)
 }
 
+/// Whoever has no more lists of patterns hardly reads so many files that the digests of all others pay.
+const FEW: usize = 64;
+
 /// The row of an input file; `path` without leading `/`.
 pub(crate) fn input_row(path: &[u8], digest: Digest, metadata: &Metadata) -> Row {
     let executable = metadata.permissions().mode() & 0o100 != 0;
@@ -128,10 +131,12 @@ impl Tree {
     ) -> io::Result<Self> {
         let pool = threads(workers)?;
         let memo = Arc::new(Memo::new(algorithm, stat_cache));
-        let early = Arc::clone(&memo);
-        pool.spawn(move || {
-            early.past();
-        });
+        if patterns.len() > FEW {
+            let early = Arc::clone(&memo);
+            pool.spawn(move || {
+                early.past();
+            });
+        }
         Ok(Self { root, patterns, memo, pool })
     }
 
@@ -172,8 +177,9 @@ impl Tree {
         for (spec, problem) in problems {
             note(&mut first, spec, problem);
         }
+        let hurry = self.memo.is_slower_than(found.len());
         let read: Vec<Result<Option<Row>, Problem>> =
-            found.par_iter().with_max_len(64).map(|file| self.row(file)).collect();
+            found.par_iter().with_max_len(64).map(|file| self.row(file, hurry)).collect();
         let mut files = Vec::with_capacity(found.len());
         let mut rows = vec![Vec::new(); specs.len()];
         for (file, answer) in found.into_iter().zip(read) {
@@ -200,9 +206,9 @@ impl Tree {
     }
 
     /// The row of a file; `None` when a glob found it and it has vanished since.
-    fn row(&self, file: &Found) -> Result<Option<Row>, Problem> {
+    fn row(&self, file: &Found, hurry: bool) -> Result<Option<Row>, Problem> {
         let on_disk = self.root.join(OsStr::from_bytes(&file.path));
-        match digest_state(&self.memo, &on_disk, None) {
+        match digest_in(&self.memo, &on_disk, None, hurry) {
             Ok((digest, metadata)) => Ok(Some(input_row(&file.path, digest, &metadata))),
             Err(error) if is_absence(&error) && !file.literal => Ok(None),
             Err(error) => {
@@ -224,8 +230,12 @@ fn note(first: &mut HashMap<u32, Problem>, spec: u32, problem: Problem) {
 
 /// The digest of a file's content, links followed, with the state it belongs to. `seen` is what `stat` has just said.
 pub(crate) fn digest_state(memo: &Memo, path: &Path, seen: Option<Metadata>) -> io::Result<(Digest, Metadata)> {
+    digest_in(memo, path, seen, false)
+}
+
+fn digest_in(memo: &Memo, path: &Path, seen: Option<Metadata>, hurry: bool) -> io::Result<(Digest, Metadata)> {
     let metadata = seen.map_or_else(|| fs::metadata(path), Ok)?;
-    if let Some(digest) = memo.get(path, &metadata) {
+    if let Some(digest) = memo.get_in(path, &metadata, hurry) {
         return Ok((digest, metadata));
     }
     let (file, metadata) = open_regular(path)?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use super::past::{Fresh, Past, key_of};
@@ -35,13 +36,16 @@ pub struct Memo {
     file: Option<PathBuf>,
     margin: i128,
     past: OnceLock<Past>,
+    /// How many files were to be hashed without it.
+    hurried: AtomicU64,
     known: RwLock<HashMap<u64, Known>>,
 }
 
 impl Memo {
     /// A memory for one algorithm, which begins with what `file` holds.
     pub fn new(algorithm: Algorithm, file: Option<PathBuf>) -> Self {
-        Self { algorithm, made: now(), file, margin: MARGIN, past: OnceLock::new(), known: RwLock::default() }
+        let (past, hurried, known) = Default::default();
+        Self { algorithm, made: now(), file, margin: MARGIN, past, hurried, known }
     }
 
     /// The algorithm of all digests.
@@ -62,14 +66,34 @@ impl Memo {
         })
     }
 
+    /// Whether to read the file takes longer than to hash so many small ones, beside those of which that was true before.
+    pub fn is_slower_than(&self, count: usize) -> bool {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let all = self.hurried.fetch_add(count, Ordering::Relaxed).saturating_add(count);
+        self.past.get().is_none() && all.saturating_mul(OPENING) < self.length()
+    }
+
+    fn length(&self) -> u64 {
+        self.file.as_ref().and_then(|file| fs::metadata(file).ok()).map_or(0, |found| found.len())
+    }
+
     /// The digest of the file in the state that `metadata` describes, if it is known.
     pub fn get(&self, path: &Path, metadata: &Metadata) -> Option<Digest> {
+        self.get_in(path, metadata, false)
+    }
+
+    /// The same; in a `hurry`, that of a small file only if it can be told without reading what others have left.
+    pub(super) fn get_in(&self, path: &Path, metadata: &Metadata, hurry: bool) -> Option<Digest> {
         let (key, stamp) = (key_of(path), Stamp::of(metadata));
-        if let Some(digest) = self.past().get(key, &stamp) {
-            return Some(digest);
-        }
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(&key).filter(|known| known.stamp == stamp).map(|known| known.digest)
+        if let Some(known) = known.get(&key).filter(|known| known.stamp == stamp) {
+            return Some(known.digest);
+        }
+        drop(known);
+        // Nobody has left anything of a state that was too new when this began.
+        let asked = stamp.is_settled(self.made) && !(hurry && metadata.len() <= OPENING);
+        let past = if asked { Some(self.past()) } else { self.past.get() };
+        past.and_then(|past| past.get(key, &stamp))
     }
 
     /// Digest an open file, which is at `path`, and remember it unless the file is changing.
@@ -96,10 +120,21 @@ impl Memo {
     /// save at the same time, the last one wins. The directory that holds the file is made, but not what leads there.
     pub fn save(&self) -> bool {
         let Some(file) = &self.file else { return false };
-        let (past, now) = (self.past(), now());
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let lasting = || known.iter().filter(|(_, known)| known.lasting);
-        let again: u64 = lasting().map(|(_, known)| known.stamp.size.saturating_add(OPENING)).sum();
+        let again = |known: &Known| known.stamp.size.saturating_add(OPENING);
+        let most: u64 = known.values().filter(|known| known.lasting).map(again).sum();
+        if self.past.get().is_none() && (most == 0 || most < Past::rows_within(self.length()).saturating_mul(WRITING)) {
+            return false;
+        }
+        let (past, now) = (self.past(), now());
+        // What was read in a hurry may have been known all along.
+        let news: HashMap<u64, &Known> = known
+            .iter()
+            .filter(|(key, known)| past.get(**key, &known.stamp).is_none())
+            .map(|(key, known)| (*key, known))
+            .collect();
+        let lasting = || news.iter().filter(|(_, known)| known.lasting);
+        let again: u64 = lasting().map(|(_, known)| again(known)).sum();
         let rows = u64::try_from(past.len()).unwrap_or(u64::MAX);
         let is_worth_it = again > 0 && again >= rows.saturating_mul(WRITING);
         // The rows in use must be told from the others, to the day.
@@ -108,7 +143,7 @@ impl Memo {
             return false;
         }
         let fresh = lasting().map(|(key, known)| Fresh { key: *key, stamp: known.stamp, digest: known.digest });
-        let bytes = past.next(self.algorithm, fresh.collect(), |key| known.contains_key(&key), now);
+        let bytes = past.next(self.algorithm, fresh.collect(), |key| news.contains_key(&key), now);
         let Some(directory) = file.parent() else { return false };
         match fs::create_dir(directory) {
             Ok(()) => {}
@@ -146,7 +181,9 @@ mod tests {
 
     impl Space {
         fn memo(&self) -> Memo {
-            Memo::new(Algorithm::Blake3, Some(self.directory.path().join("stat-v1/blake3")))
+            let file = Some(self.directory.path().join("stat-v1/blake3"));
+            // Files that were written just now must count as left alone.
+            Memo { made: now() + 2 * MARGIN, ..Memo::new(Algorithm::Blake3, file) }
         }
 
         fn stamp(&self) -> Stamp {
@@ -182,6 +219,38 @@ mod tests {
         assert_eq!(space.known(&memo), Some(digest));
         fs::write(&space.path, "three").unwrap();
         assert_eq!(space.known(&memo), None);
+    }
+
+    #[test]
+    fn in_a_hurry_a_small_file_is_read_and_found_to_be_known_later() {
+        let space = space();
+        let memo = space.memo();
+        let digest = space.digest_at(&memo, LATER);
+        assert!(memo.save());
+        let metadata = space.file.metadata().unwrap();
+        let later = space.memo();
+        assert!(later.is_slower_than(0));
+        assert!(!later.is_slower_than(1), "there is one row");
+        assert!(!later.is_slower_than(0), "who comes often waits once");
+        assert_eq!(later.get_in(&space.path, &metadata, true), None);
+        assert_eq!(space.digest_at(&later, LATER), digest);
+        assert_eq!(later.get_in(&space.path, &metadata, true), Some(digest));
+        assert!(!later.save(), "nothing is new");
+        assert!(!later.is_slower_than(0), "it is read by now");
+        assert_eq!(space.memo().get(&space.path, &metadata), Some(digest));
+        space.file.set_len(OPENING + 1).unwrap();
+        let grown = space.file.metadata().unwrap();
+        let third = space.memo();
+        assert_eq!(third.get_in(&space.path, &grown, true), None);
+        assert!(!third.is_slower_than(0), "for a large one it was read");
+    }
+
+    #[test]
+    fn what_was_changed_just_now_was_left_by_nobody() {
+        let space = space();
+        let memo = Memo { made: now(), ..space.memo() };
+        assert_eq!(space.known(&memo), None);
+        assert!(memo.past.get().is_none());
     }
 
     #[test]

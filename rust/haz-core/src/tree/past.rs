@@ -124,6 +124,12 @@ impl Past {
         }
     }
 
+    /// How many rows a file of so many bytes has.
+    pub fn rows_within(length: u64) -> u64 {
+        let (around, row) = ((HEADER + TRAILER) as u64, ROW as u64);
+        length.saturating_sub(around) / row
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.used.len()
