@@ -20,7 +20,11 @@ use super::{Shared, Sink, lock};
 use crate::blobs::Captured;
 
 /// Bytes per read.
-const BUFFER: usize = 64 << 10;
+const BUFFER: usize = 256 << 10;
+/// Bytes that a pipe holds when it is made. One that is full of them gets as much room as ordinary users may have, so
+/// that whoever writes fast does not wait for each turn.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 64 << 10;
 /// What is read at most from a pipe whose writer is not waited for: as much as a pipe may hold (Linux's upper limit for
 /// ordinary users), so a descendant that writes for ever is left alone.
 const DRAIN: usize = 1 << 20;
@@ -365,6 +369,11 @@ impl Reader {
         match pipe.read(&mut self.buffer) {
             Ok(0) => self.close(child, stream),
             Ok(count) => {
+                #[cfg(target_os = "linux")]
+                if count == PIPE {
+                    // SAFETY: plain numbers. Refused where this user's pipes have too much room already: it stays as it is.
+                    unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, DRAIN) };
+                }
                 let bytes = &self.buffer[..count];
                 let shown = match &mut child.redactors {
                     Some(redactors) => redactors[stream].feed(bytes),
