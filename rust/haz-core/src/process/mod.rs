@@ -75,6 +75,8 @@ pub struct Processes {
     next: AtomicU64,
     marks: Option<Marks>,
     reactor: Arc<Worker>,
+    /// Whether nobody but us forks this process.
+    alone: AtomicBool,
     /// Ended after all children were: until then somebody may kill us.
     watchdog: Mutex<Option<Watchdog>>,
 }
@@ -138,7 +140,8 @@ impl Processes {
         let marks = Marks::new();
         let reactor = Mutex::new(Reactor::new(Arc::clone(&shared), rules, Box::new(sink), marks));
         let reactor = Arc::new(Worker { shared: Arc::clone(&shared), reactor, over: AtomicBool::new(false) });
-        Ok(Self { shared, spawner, next: AtomicU64::new(0), marks, reactor, watchdog: Mutex::default() })
+        let alone = AtomicBool::new(false);
+        Ok(Self { shared, spawner, next: AtomicU64::new(0), marks, reactor, alone, watchdog: Mutex::default() })
     }
 
     /// What has to be done, by one thread at a time, for anything to be told. It is over when this object is dropped.
@@ -171,10 +174,11 @@ impl Processes {
         let mut watchdog = lock(&self.watchdog);
         let watchdog = match &*watchdog {
             Some(watchdog) => watchdog,
-            None => watchdog.insert(Watchdog::start(self.marks).map_err(|error| Refusal {
-                reason: format!("cannot start the watchdog: {error}"),
-                errno: error.raw_os_error(),
-            })?),
+            None => {
+                watchdog.insert(Watchdog::start(self.marks, self.alone.load(Ordering::Relaxed)).map_err(|error| {
+                    Refusal { reason: format!("cannot start the watchdog: {error}"), errno: error.raw_os_error() }
+                })?)
+            }
         };
         let started = group::start_leader(|| lock(&self.spawner).start(Arc::clone(plan), mark))?;
         let slot = watchdog.slot(started.pid);
@@ -306,7 +310,8 @@ impl Processes {
 
     /// Become the parent of descendants whose own parent ends, and reap them (Linux; elsewhere nothing happens).
     ///
-    /// A child process that was not started here is taken for such an orphan unless it is in this process's own group.
+    /// A child process that was not started here is taken for such an orphan unless it is in this process's own group. Only
+    /// for whoever has the process to himself: while the first child starts, nobody else may fork.
     ///
     /// # Errors
     /// What the operating system answers.
@@ -314,6 +319,7 @@ impl Processes {
         #[cfg(target_os = "linux")]
         {
             orphans::become_subreaper()?;
+            self.alone.store(true, Ordering::Relaxed);
             self.shared.send(Order::Adopt);
         }
         Ok(())

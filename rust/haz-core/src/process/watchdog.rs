@@ -35,8 +35,9 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Without marks, groups are watched as far as they ask for a [`Slot`].
-    pub fn start(marks: Option<Marks>) -> io::Result<Self> {
+    /// Without marks, groups are watched as far as they ask for a [`Slot`]. A process that nobody else forks may leave
+    /// most of its memory out (`alone`).
+    pub fn start(marks: Option<Marks>, alone: bool) -> io::Result<Self> {
         let groups = if marks.is_none() { Some(Arc::new(Table::new()?)) } else { None };
         let (read, write) = io::pipe()?;
         let (read, lifeline) = (above_stdio(read.into())?, above_stdio(write.into())?);
@@ -52,6 +53,10 @@ impl Watchdog {
         // Held until it is in the list: nobody takes it for an orphan in between.
         let mut helpers = lock(&HELPERS);
         let blocked = BlockedSignals::new();
+        #[cfg(target_os = "linux")]
+        let left_out = alone.then(LeftOut::new);
+        #[cfg(not(target_os = "linux"))]
+        let _ = alone;
         // SAFETY: the child only makes system calls, on its copy of our memory, and never returns.
         let pid = unsafe {
             let pid = fork();
@@ -61,6 +66,8 @@ impl Watchdog {
             pid
         };
         let error = io::Error::last_os_error();
+        #[cfg(target_os = "linux")]
+        drop(left_out);
         drop(blocked);
         if pid == -1 {
             return Err(error);
@@ -99,6 +106,54 @@ impl Drop for Watchdog {
 const WAIT: libc::c_int = libc::__WALL;
 #[cfg(not(target_os = "linux"))]
 const WAIT: libc::c_int = 0;
+
+/// Memory that a fork does not copy while this lives: what is large, private and without a file behind it, but for what
+/// this thread is on. The watchdog has no use for it, and we need not copy each page of it that we write to from then on.
+#[cfg(target_os = "linux")]
+struct LeftOut(Vec<(usize, usize)>);
+
+#[cfg(target_os = "linux")]
+impl LeftOut {
+    /// Less is not worth the call.
+    const LARGE: usize = 256 << 10;
+
+    fn new() -> Self {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        // The system calls of the watchdog are on this stack, and leave their errors here.
+        // SAFETY: no arguments.
+        let needed = [(&raw const maps).addr(), unsafe { libc::__errno_location() }.addr()];
+        let large = maps.lines().filter_map(private_memory).filter(|(start, end)| end - start >= Self::LARGE);
+        let unused = large.filter(|(start, end)| !needed.iter().any(|place| (start..end).contains(&place)));
+        Self(unused.filter(|&range| advise(range, libc::MADV_DONTFORK)).collect())
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for LeftOut {
+    fn drop(&mut self) {
+        for &range in &self.0 {
+            advise(range, libc::MADV_DOFORK);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn advise((start, end): (usize, usize), advice: libc::c_int) -> bool {
+    // SAFETY: our own memory, whose content this leaves alone.
+    unsafe { libc::madvise(ptr::with_exposed_provenance_mut(start), end - start, advice) == 0 }
+}
+
+/// Start and end of a line of `/proc/self/maps`, if that is private memory that can be written and has no file and no name
+/// but that of the heap.
+#[cfg(target_os = "linux")]
+fn private_memory(line: &str) -> Option<(usize, usize)> {
+    let mut fields = line.split_ascii_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let (access, inode, name) = (fields.next()?, fields.nth(2)?, fields.next());
+    let number = |text| usize::from_str_radix(text, 16).ok();
+    let fits = access == "rw-p" && inode == "0" && matches!(name, None | Some("[heap]"));
+    if fits { Some((number(start)?, number(end)?)) } else { None }
+}
 
 /// A fork without the hooks that libraries registered: none of them has work to do in a process that only waits.
 #[cfg(target_os = "linux")]
@@ -344,7 +399,7 @@ mod tests {
 
     #[test]
     fn groups_in_the_table_are_killed_when_the_lifeline_ends() {
-        let mut watchdog = Watchdog::start(None).unwrap();
+        let mut watchdog = Watchdog::start(None, false).unwrap();
         let mut child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
         let mut other = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
         let slot = watchdog.slot(child.id().try_into().unwrap()).unwrap();
@@ -370,6 +425,47 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
+    fn private_memory_without_a_file_is_what_is_left_out() {
+        assert_eq!(private_memory("7f00-8f00 rw-p 00000000 00:00 0 "), Some((0x7f00, 0x8f00)));
+        assert_eq!(private_memory("7f00-8f00 rw-p 00000000 00:00 0    [heap]"), Some((0x7f00, 0x8f00)));
+        for other in [
+            "7f00-8f00 rw-s 00000000 00:01 0",
+            "7f00-8f00 r--p 00000000 00:00 0",
+            "7f00-8f00 rw-p 00000000 08:01 17    /lib/x.so",
+            "7f00-8f00 rw-p 00000000 00:00 0     [stack]",
+            "",
+        ] {
+            assert_eq!(private_memory(other), None, "{other}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_watchdog_without_most_of_our_memory_does_its_work() {
+        let mut large = vec![1_u8; 4 << 20];
+        let marks = Marks::new();
+        let mut watchdog = Watchdog::start(marks, true).unwrap();
+        let place = format!("{:x}-", large.as_ptr().addr() & !0xfff);
+        let seen = std::fs::read_to_string(format!("/proc/{}/maps", watchdog.pid)).unwrap();
+        assert!(!seen.contains(&place), "{place} is in {seen}");
+        large[0] = 2;
+        let mut child = Command::new("sleep");
+        child.arg("1000");
+        // SAFETY: one system call.
+        unsafe {
+            child.pre_exec(move || {
+                super::super::mark::bear(marks.unwrap().of(1));
+                Ok(())
+            });
+        }
+        let mut child = child.spawn().unwrap();
+        let (_, lifeline) = io::pipe().unwrap();
+        watchdog.lifeline = lifeline.into();
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
     fn only_names_of_digits_are_numbers() {
         assert_eq!(number(b"123\0\0x"), Some(123));
         assert_eq!([number(b"self\0"), number(b"\0"), number(b"99999999999\0")], [None; 3]);
@@ -378,7 +474,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_watchdog_shows_neither_our_arguments_nor_our_environment() {
-        let watchdog = Watchdog::start(Marks::new()).unwrap();
+        let watchdog = Watchdog::start(Marks::new(), false).unwrap();
         let shown = |what: &str| std::fs::read(format!("/proc/{}/{what}", watchdog.pid)).unwrap();
         while shown("comm") != b"haz-watchdog\n" || !shown("cmdline").starts_with(b"haz-watchdog\0") {
             std::thread::yield_now();
