@@ -24,7 +24,7 @@ class Consumers:
     def __init__(self, specs: Mapping[TaskId, TaskSpec], compile_patterns: Compile, most: int = MOST) -> None:
         self._specs = specs
         self._compile = compile_patterns
-        self._most = most if isinstance(specs, Specs) else 0
+        self._most = most
         self._near: dict[tuple[TaskId, ...], Matcher] = {}
         self._tasks: tuple[TaskId, ...] = ()
         self._all: Matcher | None = None

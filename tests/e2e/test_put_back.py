@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -141,14 +142,7 @@ def test_what_is_missing_is_put_back_and_few_tasks_are_looked_up(
         _remove(*paths)(twin)
     slow.forget()
     wanted = slow.run(stat_cache=False)
-    seen: set[str] = set()
-
-    def look(ctx: Any, task: Any, *rest: Any) -> Any:
-        seen.add(str(task))
-        return cache_lookup_phase(ctx, task, *rest)
-
-    with monkeypatch.context() as patched:
-        patched.setattr("haz.loop.cache_lookup_phase", look)
+    with _lookups(monkeypatch) as seen:
         assert quick.run() == wanted
     assert seen == looked
     assert quick.files() == slow.files()
@@ -164,10 +158,28 @@ def _edit(path: str, text: str) -> Callable[[Twin], None]:
 
 
 def _copy_blob(twin: Twin) -> None:
-    digest = _core.digest_bytes(b"a\n").hex()
+    _damage(twin, b"a\n", b"A\n")
+
+
+def _damage(twin: Twin, content: bytes, other: bytes) -> None:
+    digest = _core.digest_bytes(content).hex()
     blob = twin.root / ".haz/cache/blobs-v1/blake3" / digest[:2] / digest
     blob.chmod(0o644)
-    blob.write_bytes(b"A\n")
+    blob.write_bytes(other)
+
+
+@contextmanager
+def _lookups(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Name the tasks that are looked up meanwhile."""
+    seen: set[str] = set()
+
+    def look(ctx: Any, task: Any, *rest: Any) -> Any:
+        seen.add(str(task))
+        return cache_lookup_phase(ctx, task, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("haz.loop.cache_lookup_phase", look)
+        yield seen
 
 
 STORIES: dict[str, list[Callable[[Twin], Any]]] = {
@@ -342,18 +354,8 @@ def test_what_many_tasks_had_in_few_directories_comes_back_as_by_a_full_look(
         _run()(twin)
         _remove("many/o", "many/other")(twin)
         if damaged:
-            digest = _core.digest_bytes(b"7\n").hex()
-            blob = twin.root / ".haz/cache/blobs-v1/blake3" / digest[:2] / digest
-            blob.chmod(0o644)
-            blob.write_bytes(b"8\n")
-    seen: set[str] = set()
-
-    def look(ctx: Any, task: Any, *rest: Any) -> Any:
-        seen.add(str(task))
-        return cache_lookup_phase(ctx, task, *rest)
-
-    with monkeypatch.context() as patched:
-        patched.setattr("haz.loop.cache_lookup_phase", look)
+            _damage(twin, b"7\n", b"8\n")
+    with _lookups(monkeypatch) as seen:
         ended = quick.run()[0]
     assert bool(seen) == damaged
     ran = {task for task, end in ended.items() if "cache_hit" not in end}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import tempfile
@@ -118,9 +119,10 @@ def _create(target: str, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         _put(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    finally:
+        # It is gone where it has got its name.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
     _sync(directory)
 
 

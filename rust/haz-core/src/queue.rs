@@ -153,21 +153,23 @@ mod tests {
         queue: Queue<u8>,
         sender: Sender<u8>,
         receiver: Mutex<Receiver<u8>>,
-        turns: AtomicUsize,
+        /// Told of each turn as it begins.
+        turns: Sender<()>,
         interruptions: AtomicUsize,
     }
 
     impl Numbers {
-        fn on(queue: &Queue<u8>) -> Arc<Self> {
-            let (sender, receiver) = channel();
-            let (turns, interruptions) = Default::default();
-            Arc::new(Self { queue: queue.clone(), sender, receiver: Mutex::new(receiver), turns, interruptions })
+        fn on(queue: &Queue<u8>) -> (Arc<Self>, Receiver<()>) {
+            let ((sender, receiver), (turns, told)) = (channel(), channel());
+            let (receiver, interruptions) = (Mutex::new(receiver), AtomicUsize::new(0));
+            (Arc::new(Self { queue: queue.clone(), sender, receiver, turns, interruptions }), told)
         }
     }
 
     impl Work for Numbers {
         fn work(&self, timeout: Option<Duration>) -> bool {
-            self.turns.fetch_add(1, Ordering::SeqCst);
+            // Not every test listens.
+            let _ = self.turns.send(());
             let receiver = self.receiver.lock().unwrap();
             let number = match timeout {
                 Some(limit) => receiver.recv_timeout(limit).unwrap_or(0),
@@ -185,22 +187,22 @@ mod tests {
         }
     }
 
-    fn employed(queue: &Queue<u8>) -> Arc<Numbers> {
-        let numbers = Numbers::on(queue);
+    fn employed(queue: &Queue<u8>) -> (Arc<Numbers>, Receiver<()>) {
+        let (numbers, turns) = Numbers::on(queue);
         let work: Arc<dyn Work> = numbers.clone();
         assert!(queue.employ(&work));
-        numbers
+        (numbers, turns)
     }
 
     #[test]
     fn who_waits_does_the_work_and_need_not_be_woken_for_it() {
         let queue = Queue::new();
-        let numbers = employed(&queue);
+        let (numbers, turns) = employed(&queue);
         for number in [0, 0, 5] {
             numbers.sender.send(number).unwrap();
         }
         assert_eq!(queue.wait(None), [5]);
-        assert_eq!(numbers.turns.load(Ordering::SeqCst), 3, "what brings no event does not end the waiting");
+        assert_eq!(turns.try_iter().count(), 3, "what brings no event does not end the waiting");
         assert_eq!(numbers.interruptions.load(Ordering::SeqCst), 0);
         assert!(queue.wait(Some(Duration::ZERO)).is_empty());
     }
@@ -208,7 +210,7 @@ mod tests {
     #[test]
     fn events_of_others_do_not_keep_the_work_from_being_done() {
         let queue = Queue::new();
-        let numbers = employed(&queue);
+        let (numbers, _) = employed(&queue);
         queue.push(1);
         numbers.sender.send(2).unwrap();
         assert_eq!(queue.wait(None), [1, 2]);
@@ -217,25 +219,22 @@ mod tests {
     #[test]
     fn an_event_of_another_thread_interrupts_the_work() {
         let queue = Queue::new();
-        let numbers = employed(&queue);
+        let (numbers, turns) = employed(&queue);
         let producer = queue.clone();
-        let observer = Arc::clone(&numbers);
         let thread = thread::spawn(move || {
-            while observer.turns.load(Ordering::SeqCst) == 0 {
-                thread::yield_now();
-            }
+            turns.recv().unwrap();
             producer.push(3);
         });
         assert_eq!(queue.wait(None), [3]);
         thread.join().unwrap();
-        assert!(numbers.interruptions.load(Ordering::SeqCst) <= 1);
+        assert_eq!(numbers.interruptions.load(Ordering::SeqCst), 1);
     }
 
     #[test]
     fn when_the_work_is_over_or_nobody_holds_it_waiting_goes_on_without() {
         let queue = Queue::new();
-        let numbers = employed(&queue);
-        let other: Arc<dyn Work> = Numbers::on(&queue);
+        let (numbers, _) = employed(&queue);
+        let other: Arc<dyn Work> = Numbers::on(&queue).0;
         assert!(!queue.employ(&other), "there is work already");
         numbers.sender.send(9).unwrap();
         let producer = queue.clone();
