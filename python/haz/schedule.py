@@ -33,10 +33,8 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 
-from haz._uncollected import uncollected
 from haz.model import (
     CompletedRecord,
-    OutputOverlap,
     RunCancelled,
     RuntimeCycle,
     SignaledInFlight,
@@ -46,7 +44,8 @@ from haz.model import (
     UpstreamFailed,
 )
 from haz.outcome import Announce, Lookup, Restore, RunGraphOutcome, Signal, Spawn, Stop
-from haz.runtime_graph import RuntimeGraph, longest_chain_first
+from haz.runtime_graph import longest_chain_first
+from haz.written import Written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ if TYPE_CHECKING:
 
     from haz.errors import RunTaskError
     from haz.graph import TaskGraph
-    from haz.model import RunOutcome, RuntimeCycleViolation, StreamHashes, TaskId, TaskRun
+    from haz.model import OutputOverlap, RunOutcome, RuntimeCycleViolation, StreamHashes, TaskId, TaskRun
     from haz.outcome import Action
 
 _BLOCKED, _READY, _LOOKUP, _RESTORE, _PARKED, _RUNNING, _BACKOFF, _AWAY, _DONE = range(9)
@@ -77,10 +76,10 @@ class _Lock:
 class Schedule:
     """One run of the tasks of `graph`, at most `cap` at a time, `tag_caps` at a time per project tag.
 
-    `graph` must have no cycle. `consumers_of` gives the tasks whose inputs match a workspace path, in canonical order;
-    without it EXEC-019 is not checked. `order="critical-path"` starts the longest remaining chain first, by
-    `durations` in seconds; a task without one counts as the mean of the others. `settled` are tasks that had ended well
-    before the run began, together with all that they come after; they are neither admitted nor announced.
+    `graph` must have no cycle. `consumers_of` is what `Written` needs for EXEC-019. `order="critical-path"` starts the
+    longest remaining chain first, by `durations` in seconds; a task without one counts as the mean of the others.
+    `settled` are tasks that had ended well before the run began, together with all that they come after; they are
+    neither admitted nor announced.
     """
 
     def __init__(
@@ -159,12 +158,8 @@ class Schedule:
                 self._exclusive[i] = mutex.mode == "exclusive"
         self._locks = locks.values()
 
-        self._claims: dict[str, TaskId] | None = None
+        self._written = Written(graph, index, settled, consumers_of)
         self._violations: list[RuntimeCycleViolation | OutputOverlap] = []
-        self._consumers_of = consumers_of
-        self._runtime: tuple[RuntimeGraph, dict[TaskId, int]] | None = None
-        # Their runtime edges matter only when something of this run is written that one of them reads.
-        self._settled_edges = False
 
         for i in range(size):
             if not self._blockers[i]:
@@ -212,6 +207,10 @@ class Schedule:
                     del merged[task]
             ended = merged
         return RunGraphOutcome(ended, errors, tuple(self._violations))
+
+    def prepare(self) -> None:
+        """Do ahead of time what takes time when a task has written something."""
+        self._written.prepare()
 
     # --- What the driver reports -------------------------------------------------------------------------------------
 
@@ -527,8 +526,10 @@ class Schedule:
 
     def _succeed(self, i: int, record: CompletedRecord, actions: list[Action]) -> None:
         paths = record.materialised_outputs
-        overlapping = self._claim(i, paths) if paths else False
-        cycle = self._check_cycle(i, paths) if paths else None
+        task = self.tasks[i]
+        overlaps = self._written.claim(task, paths) if paths else []
+        self._violations.extend(overlaps)
+        cycle = self._written.cycle(task, paths) if paths else None
         for successor in self._hard[i]:
             self._unblock(successor)
         if cycle is not None:
@@ -538,7 +539,7 @@ class Schedule:
                 if self._state[member] == _READY and not self._started[member]:
                     self._skip(member, RuntimeCycle(), actions)
                     self._skip_descendants(member, RuntimeCycle(), actions)
-        if cycle is not None or overlapping:
+        if cycle is not None or overlaps:
             self._stop(actions)
 
     def _fail(self, i: int, cause: UpstreamFailed | UpstreamErrored, actions: list[Action]) -> None:
@@ -623,70 +624,6 @@ class Schedule:
     def _abandon(self, i: int, actions: list[Action]) -> None:
         self._record(i, RunCancelled(self.tasks[i], self._attempts.get(i, ())), actions)
         self._cancel_descendants(i, actions)
-
-    # --- Invariants --------------------------------------------------------------------------------------------------
-
-    @uncollected
-    def prepare(self) -> None:
-        """Do ahead of time what takes time when a task has written something."""
-        self._all_claims()
-
-    def _all_claims(self) -> dict[str, TaskId]:
-        if self._claims is None:
-            records = self._settled.items()
-            self._claims = {path: task for task, record in records for path in record.materialised_outputs}
-        return self._claims
-
-    def _claim(self, i: int, paths: tuple[str, ...]) -> bool:
-        """Note who wrote what (EXEC-020); whether somebody else of this run had written one of the paths before."""
-        task, claims = self.tasks[i], self._all_claims()
-        overlapping = False
-        for path in paths:
-            first = claims.setdefault(path, task)
-            if first != task:
-                self._violations.append(OutputOverlap(first, task, path))
-                overlapping = True
-        return overlapping
-
-    def _check_cycle(self, i: int, paths: tuple[str, ...]) -> RuntimeCycleViolation | None:
-        """Add the edges from this task to whoever reads what it wrote; the first that closes a cycle (EXEC-019)."""
-        return None if self._consumers_of is None else self._add_edges(self.tasks[i], paths)
-
-    def _add_edges(self, task: TaskId, paths: tuple[str, ...]) -> RuntimeCycleViolation | None:
-        assert self._consumers_of is not None
-        for path in paths:
-            for consumer in self._consumers_of(path):
-                # Only tasks of the run have outgoing edges, so that no other can be on a cycle.
-                if consumer == task or (consumer not in self._index and consumer not in self._settled):
-                    continue
-                if consumer in self._settled and not self._settled_edges:
-                    violation = self._settle_edges()
-                    if violation is not None:
-                        return violation
-                violation = self._add_edge(task, consumer)
-                if violation is not None:
-                    return violation
-        return None
-
-    def _add_edge(self, source: TaskId, target: TaskId) -> RuntimeCycleViolation | None:
-        if any(source in before for before in self._graph.before(target)):
-            return None
-        if self._runtime is None:
-            index = {task: i for i, task in enumerate(self._graph.nodes)}
-            self._runtime = RuntimeGraph(self._graph, index), index
-        runtime, index = self._runtime
-        return runtime.add(index[source], index[target])
-
-    def _settle_edges(self) -> RuntimeCycleViolation | None:
-        """Add what the settled tasks have written; until now no cycle could have led through one of them."""
-        self._settled_edges = True
-        for task in self._graph.nodes:
-            record = self._settled.get(task)
-            if record is not None:
-                violation = self._add_edges(task, record.materialised_outputs)
-                if violation is not None:
-                    return violation
-        return None
 
     def _expect(self, task: TaskId, *states: int) -> int:
         i = self._index[task]

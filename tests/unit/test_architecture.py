@@ -16,7 +16,7 @@ LAYERS = [
     "_core _record _uncollected codes diagnostics env errors events host model names nearest outcome ports redaction "
     "streams",
     "attempts cache.explain cache.formats cache.key cache.manifest config consumers cycles exit_code graph graph_build "
-    "history.log history.records lockfiles plan query references resolution runtime_graph schedule shard supervise",
+    "history.log history.records lockfiles plan query references resolution runtime_graph schedule shard supervise written",
     "cache.collect cache.limits cache.produced cache.store cache.transfer certain discovery disk examined history.files ignored importers outline proven slices snapshot vcs workspace",
     "affected aliases checks dismissal embedding foreign lingering loop neighbours normal_form observers recall run_task services tool_memo tools undeclared watching",
     "api app cache.text caches expected forecast graph_text history.text init reasons render report verify why",
