@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from haz import _core
@@ -41,7 +41,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=4), st.sampled_from([True, False, None]), st.booleans())
 def test_documents_that_pyyaml_writes_are_read_as_pyyaml_reads_them(value, flow, unicode):
     text = yaml.dump(value, default_flow_style=flow, allow_unicode=unicode, width=1000)
@@ -94,7 +93,6 @@ def test_billions_of_laughs_are_refused():
         _core.yaml_parse("\n".join(lines).encode())
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes_are_either_a_document_or_an_error_with_a_place(data):
     place = (1, 1)

@@ -77,7 +77,7 @@ rules = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(names, min_size=1, max_size=8), rules)
 def test_what_is_left_is_what_git_check_ignore_does_not_name(
     tmp_path_factory: pytest.TempPathFactory, paths: set[str], lines: list[str]

@@ -589,7 +589,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps, st.sampled_from(["", "lib"]))
 @example([("mv", "a", "b"), ("add", "a", "a"), ("remove", "b", "a")], "")
 def test_whatever_was_done_git_status_agrees(

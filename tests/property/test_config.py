@@ -7,7 +7,7 @@ import json
 import jsonschema
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haz import codes, render
@@ -262,7 +262,7 @@ def plain(text):
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(data=st.data())
 def test_a_document_is_either_refused_with_reasons_or_fits_the_schema(kind, data):
     document = data.draw(DOCUMENTS[kind])
@@ -277,7 +277,6 @@ def test_a_document_is_either_refused_with_reasons_or_fits_the_schema(kind, data
         VALIDATORS[kind].validate(plain(text))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), st.sampled_from(sorted(KINDS)))
 def test_any_bytes_are_read_without_breaking(data, kind):
     source = parse.Source("/ws/file.yml", data)

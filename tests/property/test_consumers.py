@@ -53,7 +53,7 @@ class Parts:
 
 
 @given(lists=LISTS, paths=st.lists(PATHS, min_size=1, max_size=6), most=st.integers(0, 2), left_out=st.integers(0, 6))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_those_near_a_path_that_match_it_are_all_that_do(lists, paths, most, left_out):
     """EXEC-019: however few are compiled by themselves, and if only some of the tasks are in the run."""
     tasks = [TaskId("p", f"t{number}") for number in range(len(lists))]

@@ -24,7 +24,7 @@ def is_literal(pattern):
     return not any(character in pattern for character in "*?[{\\")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(DIRECTORIES, PATTERNS.filter(lambda pattern: not is_literal(pattern)), st.none() | PATTERNS)
 def test_the_pruned_walk_finds_what_a_full_walk_finds(directories, pattern, exclusion):
     """DISC-005, D2."""

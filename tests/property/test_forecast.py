@@ -35,7 +35,7 @@ def write(root: Path, edit: tuple[str, str | None]) -> None:
         path.write_text(content)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(edits, asked), min_size=1, max_size=4))
 @example([([], ["^:d"]), ([("c.link", None)], ["^:d"])])
 def test_what_is_predicted_comes_true(story: list[tuple[list[tuple[str, str | None]], list[str]]]) -> None:

@@ -62,7 +62,7 @@ def silenced(patterns, pattern, path):
 
 
 @given(space=workspaces())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_producer_edges_are_those_of_every_pair_of_patterns(space):
     """DAG-013, O5."""
     graph, _ = build(space, NaivePatterns)
@@ -83,7 +83,7 @@ def test_producer_edges_are_those_of_every_pair_of_patterns(space):
 
 
 @given(space=workspaces())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_patterns_of_the_core_give_the_same_graph(space):
     """DAG-013, PATH-009…016."""
     graph, problems = build(space, PatternSet)
@@ -93,7 +93,7 @@ def test_the_patterns_of_the_core_give_the_same_graph(space):
 
 
 @given(space=workspaces())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_graph_without_errors_can_be_sorted_and_one_with_a_cycle_cannot(space):
     """DAG-014, against `graphlib`."""
     graph, problems = build(space, NaivePatterns)

@@ -82,7 +82,7 @@ def lines(draw: st.DrawFn) -> list[str]:
     return [*before, *command.path, *(word for piece in pieces for word in piece)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(lines())
 @example(["run", "--", "a:t"])
 @example(["run", "a:t", "--", "--all", "--", "-x"])
@@ -103,7 +103,7 @@ def test_what_the_quick_parser_accepts_it_reads_as_typer_does(words: list[str]) 
     assert (quickly.directory, quickly.root) == (slowly.directory, slowly.root)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lines(), st.sampled_from(ODD))
 def test_typer_never_runs_what_is_wrong(words: list[str], odd: str) -> None:
     """04 §2.3: exit 2 for a mistake; 0 is only for help and the version."""

@@ -152,7 +152,7 @@ def step(driver, data):
 
 
 @given(data=st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_a_run_keeps_its_promises(data):
     """EXEC-001…006, EXEC-008, EXEC-010…013, EXEC-019, EXEC-020, MUTEX-003…007, D8, D9, D10."""
     tree = data.draw(graphs())
@@ -193,7 +193,7 @@ def test_a_run_keeps_its_promises(data):
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_settled_is_as_what_was_restored_before_all_else(data):
     """Any tasks, with all that they come after by hard or soft edges: the others end as they do after hits.
 
@@ -242,7 +242,7 @@ def test_what_is_settled_is_as_what_was_restored_before_all_else(data):
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_cycle_is_found_whoever_of_it_is_settled(data):
     """EXEC-019: what the settled have written counts as soon as one of them reads what is written now."""
     drawn = data.draw(graphs())
@@ -369,7 +369,7 @@ def reaches(edges, start, goal):
 
 
 @given(tree=graphs(largest=14))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_at_cap_one_tasks_start_in_the_smallest_order_that_respects_the_edges(tree):
     """EXEC-002, EXEC-003, D8."""
     driver = Driver(tree, cap=1).start()
@@ -386,7 +386,7 @@ def test_at_cap_one_tasks_start_in_the_smallest_order_that_respects_the_edges(tr
 
 
 @given(tree=graphs(largest=12), data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_tags_let_in_who_would_be_let_in_by_looking_at_everybody(tree, data):
     """EXEC-003, EXEC-005: keeping blocked tasks apart changes nothing that can be seen."""
     tag_caps = data.draw(st.dictionaries(st.sampled_from(TAGS), st.integers(1, 2)))

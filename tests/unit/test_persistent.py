@@ -145,7 +145,7 @@ def test_ready_is_said_once_and_of_persistent_tasks_only():
             run.ready(task)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_every_run_ends_with_one_record_for_each_task(data):
     """Whatever ends, dies or is cancelled in whatever order; those that serve are stopped at last."""
