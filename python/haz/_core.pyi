@@ -9,7 +9,7 @@ Work that may take long is submitted with a `token` of the caller's choice and a
 never exceptions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
 from haz.errors import FileSystemError
@@ -572,7 +572,7 @@ class Checkpoint:
     def record(
         self,
         blobs: Blobs,
-        candidates: Sequence[
+        candidates: Iterable[
             tuple[
                 int,
                 tuple[int, int],

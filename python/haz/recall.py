@@ -188,17 +188,17 @@ class Recall:
 
     def record(self, ctx: RunContext, outcome: RunGraphOutcome) -> None:
         """Write down what this run found or left up to date. Trouble costs the next run time, and is not told."""
-        if outcome.invariant_violations:
+        if outcome.invariant_violations or not ctx.kept or ctx.blobs is None:
             return
         outcomes = outcome.outcomes
-        candidates = [
+        # One after the other: the core makes its own of each.
+        candidates = (
             self._candidate(ctx, task, entry, outcomes)
-            for task, entry in (ctx.kept or {}).items()
+            for task, entry in ctx.kept.items()
             if all(type(outcomes.get(other)) is CompletedRecord for other in self._graph.before(task)[0])
-        ]
+        )
         try:
-            if candidates and ctx.blobs is not None:
-                self._checkpoint.record(ctx.blobs, candidates, ctx.host)
+            self._checkpoint.record(ctx.blobs, candidates, ctx.host)
         except FileSystemError:
             return
 

@@ -67,7 +67,10 @@ def load(root: Root, version: str) -> Snapshot | None:
     tasks = [*map(tuple.__new__, repeat(TaskId), kept["tasks"])]
     numbers = dict(zip(tasks, range(len(tasks)), strict=True))
     near = _Readers(bodies, tasks)
-    specs = Specs(numbers, lambda number: unpacked(bodies("specs", number)), _Patterns(bodies), near)
+    # Patterns are not kept: who compiles them has no use for 10 MB of values after that.
+    specs = Specs(
+        numbers, lambda number: unpacked(bodies("specs", number)), lambda side: bodies("patterns", side), near
+    )
     projects = Projects(kept["projects"], tasks, specs)
     workspace = Workspace(root.path, root.explicit, unpacked(kept["settings"]), projects)
     graph = StoredGraph(specs, tuple(tasks), lambda number: bodies("edges", number))
@@ -135,19 +138,21 @@ def _kept(workspace: Workspace, graph: TaskGraph) -> tuple[dict[str, Any], list[
         [[p.listed for p in spec.inputs] for spec in specs],
         [[p.listed for p in spec.outputs] for spec in specs],
     ]
-    parts: dict[str, list[Any]] = {
-        "specs": [packed(spec) for spec in specs],
+    parts: dict[str, Iterable[Any]] = {
+        # One after the other: together they would take more memory than all that is to be packed.
+        "specs": map(packed, specs),
         "patterns": patterns,
-        "edges": [edges[start : start + _BLOCK] for start in range(0, len(edges), _BLOCK)],
+        "edges": (edges[start : start + _BLOCK] for start in range(0, len(edges), _BLOCK)),
         "readers": _readers(patterns[0]),
     }
-    bodies = [marshal.dumps(body) for some in parts.values() for body in some]
+    made = {name: [marshal.dumps(body) for body in some] for name, some in parts.items()}
+    bodies = [*chain.from_iterable(made.values())]
     columns = tuple(zip(*rows, strict=True)) or ((),) * 6
     kept = {
         "settings": packed(workspace.settings),
         "projects": columns,
         "tasks": [*map(tuple, graph.nodes)],
-        "parts": {name: len(some) for name, some in parts.items()},
+        "parts": {name: len(some) for name, some in made.items()},
         "ends": [*accumulate(map(len, bodies))],
     }
     return kept, bodies
@@ -216,21 +221,6 @@ class _Bodies:
         number += self._first[part]
         start = self._ends[number - 1] if number else 0
         return marshal.loads(self._file.part(self._start + start, self._start + self._ends[number]))  # noqa: S302 - as above
-
-
-class _Patterns:
-    """The input and the output patterns of all tasks, as the core compiles them; decoded when somebody asks."""
-
-    __slots__ = ("_bodies", "_lists")
-
-    def __init__(self, bodies: _Bodies) -> None:
-        self._bodies = bodies
-        self._lists: dict[int, list[PatternList]] = {}
-
-    def __call__(self, side: int) -> list[PatternList]:
-        if side not in self._lists:
-            self._lists[side] = self._bodies("patterns", side)
-        return self._lists[side]
 
 
 class _Lazy(AnyMapping):

@@ -103,14 +103,16 @@ impl Checkpoint {
         &self,
         py: Python<'_>,
         blobs: &Bound<'_, Blobs>,
-        candidates: Vec<Described<'_>>,
+        candidates: &Bound<'_, PyAny>,
         host: BTreeMap<OsString, OsString>,
         at: Option<i64>,
     ) -> PyResult<usize> {
         let Blobs { inner: blobs, tree, .. } = blobs.get();
         let candidates = candidates
-            .into_iter()
-            .map(|(number, (inputs, outputs), (hard, soft), names, key, input_digest, entry, streams, rows)| {
+            .try_iter()?
+            .map(|candidate| {
+                let (number, (inputs, outputs), (hard, soft), names, key, input_digest, entry, streams, rows) =
+                    candidate?.extract::<Described<'_>>()?;
                 check_spec(tree.patterns(), inputs)?;
                 check_spec(tree.patterns(), outputs)?;
                 let rows = rows.iter().map(row_of).collect::<PyResult<_>>()?;

@@ -292,6 +292,18 @@ impl Facts {
         (at == part.end).then_some(Self { bytes, starts })
     }
 
+    /// Append one that was asked, or that is in other facts; its place, or `None` when there is no room left.
+    pub(super) fn push(&mut self, fact: &[u8]) -> Option<u32> {
+        let place = u32::try_from(self.len()).ok()?;
+        let end = u32::try_from(self.bytes.len() + fact.len()).ok()?;
+        if self.starts.is_empty() {
+            self.starts.push(0);
+        }
+        self.bytes.extend(fact);
+        self.starts.push(end);
+        Some(place)
+    }
+
     /// All of them.
     pub fn bytes(&self) -> &[u8] {
         match (self.starts.first(), self.starts.last()) {

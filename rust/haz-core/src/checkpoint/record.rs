@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -45,26 +46,41 @@ pub struct Candidate {
     pub rows: Vec<Row>,
 }
 
-/// Facts by what they ask, each once.
+/// Facts, each once.
 #[derive(Default)]
-struct Book {
-    bytes: Vec<u8>,
-    known: HashMap<Vec<u8>, u32>,
+struct Book<S = RandomState> {
+    facts: Facts,
+    /// Where each is, by its hash; of two with the same one the later has the next that is free. The facts themselves, of
+    /// which there are tens of thousands, are not kept twice.
+    places: HashMap<u64, u32>,
+    hasher: S,
+    is_full: bool,
 }
 
-impl Book {
+impl<S: BuildHasher> Book<S> {
     fn add(&mut self, fact: &[u8]) -> u32 {
-        let fresh = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
-        let Self { bytes, known } = self;
-        *known.entry(fact.to_vec()).or_insert_with(|| {
-            bytes.extend(fact);
-            fresh
-        })
+        let mut hash = self.hasher.hash_one(fact);
+        loop {
+            match self.places.get(&hash) {
+                Some(&place) if self.facts.get(place as usize) == fact => return place,
+                Some(_) => hash = hash.wrapping_add(1),
+                None => break,
+            }
+        }
+        let Some(place) = self.facts.push(fact) else {
+            self.is_full = true;
+            return u32::MAX;
+        };
+        self.places.insert(hash, place);
+        place
     }
 }
 
 /// Fewer names are asked for one by one: a directory that changes often, as others are added, is one question more.
 const FEW: usize = 4;
+
+/// Files whose facts wait, each with memory of its own, for their place among all others.
+const AT_A_TIME: usize = 4096;
 
 /// What one kind of pattern lists, inputs or outputs, came to: the facts of each list, none for one that proves nothing.
 type Proofs = Vec<Option<Vec<u32>>>;
@@ -85,6 +101,9 @@ pub fn record(
     host: &BTreeMap<OsString, OsString>,
     now: i128,
 ) -> Result<usize, FsError> {
+    if candidates.is_empty() {
+        return Ok(0);
+    }
     tree.install(|| {
         let Ok(root) = Root::new(tree.root()) else { return Ok(0) };
         let observer = Observer { tree, root, now };
@@ -119,7 +138,10 @@ pub fn record(
                 next.tasks.push(Task { variables, facts, ..task.clone() });
             }
             next.implied = observer.implied(before, &mut book);
-            next.facts = Facts::decode(book.bytes).unwrap_or_default();
+            if book.is_full {
+                return Ok(0);
+            }
+            next.facts = book.facts;
             publish(file, &next.encode(identity), InTheWay::Keep)?;
         }
         Ok(fresh)
@@ -155,12 +177,18 @@ impl Observer<'_> {
             let fact = Fact::seen(Kind::Content, &file.path, &Stamp::of(&metadata), self.now)?;
             Some((tree::input_row(&file.path, digest, &metadata), fact))
         };
-        let seen: Vec<_> = found.par_iter().with_max_len(64).map(look).collect();
+        let mut seen: Vec<Option<tree::Row>> = Vec::with_capacity(found.len());
+        for some in found.chunks(AT_A_TIME) {
+            let looked: Vec<_> = some.par_iter().with_max_len(64).map(look).collect();
+            for (file, looked) in some.iter().zip(looked) {
+                note(&mut proofs, &file.specs, looked.as_ref().map(|(_, fact)| fact), book);
+                seen.push(looked.map(|(row, _)| row));
+            }
+        }
         let mut rows: Vec<Vec<&tree::Row>> = vec![Vec::new(); lists.len()];
-        for (file, seen) in found.iter().zip(&seen) {
-            note(&mut proofs, &file.specs, seen.as_ref().map(|(_, fact)| fact), book);
-            if let Some((row, _)) = seen {
-                file.specs.iter().for_each(|list| rows[*list as usize].push(row));
+        for (file, row) in found.iter().zip(&seen) {
+            for list in &file.specs {
+                rows[*list as usize].extend(row);
             }
         }
         for ((proof, rows), candidate) in proofs.iter_mut().zip(rows).zip(candidates) {
@@ -252,7 +280,7 @@ impl Observer<'_> {
 
     /// Which facts need not be asked while others hold.
     fn implied(&self, before: &Checkpoint, book: &mut Book) -> Vec<Implied> {
-        let facts = Facts::decode(book.bytes.clone()).unwrap_or_default();
+        let facts = &book.facts;
         let of = |fact: usize| u32::try_from(fact).unwrap_or(u32::MAX);
         let mut files: HashMap<&[u8], (u32, &[u8])> = HashMap::new();
         let mut names: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
@@ -322,5 +350,43 @@ fn note(proofs: &mut Proofs, lists: &[u32], fact: Option<&Fact>, book: &mut Book
             (Some(number), Some(facts)) => facts.push(number),
             (_, proof) => *proof = None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::{BuildHasherDefault, Hasher};
+
+    #[derive(Default)]
+    struct Same;
+
+    impl Hasher for Same {
+        fn finish(&self) -> u64 {
+            u64::MAX
+        }
+
+        fn write(&mut self, _: &[u8]) {}
+    }
+
+    #[test]
+    fn each_fact_is_written_down_once_also_beside_others_of_the_same_hash() {
+        let facts: Vec<Fact> = ["a", "b", "c"]
+            .iter()
+            .map(|path| {
+                let stamp = Stamp { device: 1, inode: 2, size: 3, modified: 4, changed: 5 };
+                Fact::identity(Kind::Leads, path.as_bytes(), &stamp, 0).unwrap()
+            })
+            .collect();
+        let mut book: Book<BuildHasherDefault<Same>> = Book::default();
+        for _ in 0..2 {
+            let places: Vec<u32> = facts.iter().map(|fact| book.add(fact.bytes())).collect();
+            assert_eq!(places, [0, 1, 2]);
+        }
+        let whole: Vec<u8> = facts.iter().flat_map(Fact::bytes).copied().collect();
+        assert_eq!(book.facts.bytes(), whole);
+        let decoded = Facts::decode(whole).unwrap();
+        assert!((0..3).all(|fact| book.facts.get(fact) == decoded.get(fact)));
+        assert!(!book.is_full);
     }
 }
