@@ -179,7 +179,7 @@ def test_a_run_keeps_its_promises(data):
         driver.stopped = driver.stopped or any(isinstance(r, RunCancelled) for r in driver.announced.values())
         driver.stopped = driver.stopped or bool(driver.schedule.outcome().invariant_violations)
         failures = [r for r in driver.announced.values() if r is ERROR or getattr(r, "state", "") == "failed"]
-        driver.stopped = driver.stopped or bool(driver.schedule._fail_fast and failures)
+        driver.stopped = driver.stopped or bool(driver.options.get("fail_fast") and failures)
         check_work_conserving(driver)
         if moment == cancel_at:
             driver.stopped = True
@@ -323,7 +323,8 @@ def ancestors(tree, task):
 
 def check_violations(driver, outcome):
     """EXEC-019, EXEC-020, against a naive replay of the completions in their order."""
-    if driver.schedule._consumers_of is None:
+    consumers_of = driver.options.get("consumers_of")
+    if consumers_of is None:
         return
     tree = driver.graph
     edges = {
@@ -340,7 +341,7 @@ def check_violations(driver, outcome):
         expected += [OutputOverlap(claims[path], task, path) for path in paths if claims.setdefault(path, task) != task]
         for path in record.materialised_outputs:
             found = False
-            for consumer in driver.schedule._consumers_of(path):
+            for consumer in consumers_of(path):
                 if (task, consumer) in edges or consumer not in tree.specs:
                     continue
                 edges.add((task, consumer))

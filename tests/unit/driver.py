@@ -14,6 +14,7 @@ class Driver:
         self.graph = graph
         self.cap = cap
         self.tag_caps = tag_caps or {}
+        self.options = options
         self.schedule = Schedule(graph, cap, self.tag_caps, **options)
         self.looking, self.restoring, self.running = [], [], []
         self.started, self.signalled, self.stopped, self.backoff, self.away = [], [], [], set(), set()
