@@ -36,6 +36,7 @@ __all__ = [
     "digest_bytes",
     "digest_files",
     "escape_pattern",
+    "give_large_blocks_back",
     "install_signal_handlers",
     "is_orphan",
     "json_dumps",
@@ -485,6 +486,12 @@ def deliver_signals(queue: Queue | None) -> None:
     """From now on such signals become events `("signal", n, None)` of `queue`; with None they end the process again.
 
     SIGTSTP, which otherwise stops the process, becomes `("suspend", n, None)`.
+    """
+
+def give_large_blocks_back() -> None:
+    """Have large blocks of memory go back to the system when they are freed, from 256 KiB on. For a process of our own.
+
+    With glibc, which keeps them for later otherwise; elsewhere nothing happens.
     """
 
 def suspend() -> None:

@@ -252,6 +252,7 @@ def run_changed(
         # What was loaded stays until the end: the garbage collector need not look at it again.
         gc.freeze()
         gc.enable()
+        _core.give_large_blocks_back()
     workspace, settings = loaded.workspace, loaded.workspace.settings
     queue = _core.Queue()
     spill = f"{cache_directory(workspace)}/{formats.SPILL}"

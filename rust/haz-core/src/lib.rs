@@ -14,6 +14,7 @@ pub mod error;
 pub mod fuzz;
 pub mod glob;
 pub mod locks;
+pub mod memory;
 pub mod process;
 pub mod queue;
 pub mod signals;

@@ -10,6 +10,7 @@ mod finished;
 mod glob;
 mod json;
 mod locks;
+mod memory;
 mod process;
 mod signals;
 mod watch;
@@ -28,6 +29,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     glob::register(module)?;
     json::register(module)?;
     locks::register(module)?;
+    memory::register(module)?;
     process::register(module)?;
     signals::register(module)?;
     watch::register(module)?;
