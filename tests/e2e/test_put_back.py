@@ -316,6 +316,9 @@ def tell(twins: tuple[Twin, Twin], choice: random.Random, steps: int) -> None:
             choice.choice(("a\n", "b\n", "x y\n")),
         )
         tasks = choice.sample(names, choice.randint(1, 5))
+        if "links:turned" in tasks:
+            # Only by way of it does it come after `lib:gen`, which would write what it reads at the same time.
+            tasks.append("links:turn")
         ends = []
         for twin in twins:
             settle(twin.root)
