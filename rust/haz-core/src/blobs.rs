@@ -30,6 +30,7 @@ use keep::read_packed;
 use own_path::{Needle, needle};
 pub use restore::{Leftovers, Restored};
 pub use row::Row;
+pub(crate) use stage::publish_by;
 pub(crate) use stage::sweep;
 pub use stage::{InTheWay, PREFIX, is_orphan, publish, unique_name};
 

@@ -36,7 +36,7 @@ pub struct Tree {
 
 /// One input file.
 #[derive(Debug)]
-pub(crate) struct Row {
+struct Row {
     /// Workspace path, with its leading `/`.
     path: Vec<u8>,
     digest: Digest,
@@ -79,16 +79,18 @@ impl Inputs {
     }
 }
 
-/// `H(u32(n) ‖ n × (H(content) ‖ u8(executable) ‖ u32(length of path) ‖ path))`; numbers are big-endian.
-fn section<'a>(algorithm: Algorithm, rows: impl ExactSizeIterator<Item = &'a Row>) -> Digest {
+/// `H(u32(n) ‖ n × (H(content) ‖ u8(executable) ‖ u32(length of path) ‖ path))`; numbers are big-endian. The rows are
+/// `(path without leading "/", digest, executable)`.
+fn section<'a>(algorithm: Algorithm, rows: impl ExactSizeIterator<Item = (&'a [u8], &'a Digest, bool)>) -> Digest {
     let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
     let mut framed = Vec::with_capacity(4 + rows.len() * 80);
     framed.extend(number(rows.len()));
-    for row in rows {
-        framed.extend(row.digest);
-        framed.push(u8::from(row.executable));
-        framed.extend(number(row.path.len()));
-        framed.extend(&row.path);
+    for (path, digest, executable) in rows {
+        framed.extend(digest);
+        framed.push(u8::from(executable));
+        framed.extend(number(1 + path.len()));
+        framed.push(b'/');
+        framed.extend(path);
     }
     digest_bytes(&framed, algorithm)
 }
@@ -110,10 +112,8 @@ pub fn threads(workers: usize) -> io::Result<rayon::ThreadPool> {
 /// Whoever has no more lists of patterns hardly reads so many files that the digests of all others pay.
 const FEW: usize = 64;
 
-/// The row of an input file; `path` without leading `/`.
-pub(crate) fn input_row(path: &[u8], digest: Digest, metadata: &Metadata) -> Row {
-    let executable = metadata.permissions().mode() & 0o100 != 0;
-    Row { path: [b"/", path].concat(), digest, executable, state: State::of(metadata) }
+pub(crate) fn is_executable(metadata: &Metadata) -> bool {
+    metadata.permissions().mode() & 0o100 != 0
 }
 
 impl Tree {
@@ -155,9 +155,9 @@ impl Tree {
         &self.root
     }
 
-    /// The digest of the section that these rows, sorted by path, make.
-    pub(crate) fn section(&self, rows: &[&Row]) -> Digest {
-        section(self.memo.algorithm(), rows.iter().copied())
+    /// The digest of the section that these rows make: `(path without leading "/", digest, executable)`, sorted by path.
+    pub(crate) fn section<'a>(&self, rows: impl ExactSizeIterator<Item = (&'a [u8], &'a Digest, bool)>) -> Digest {
+        section(self.memo.algorithm(), rows)
     }
 
     /// The pattern lists that specs are numbers of.
@@ -199,7 +199,11 @@ impl Tree {
             if let Some(problem) = u32::try_from(spec).ok().and_then(|spec| first.get(&spec)) {
                 return Inputs { files, rows: Vec::new(), outcome: Err(problem.clone()) };
             }
-            let digest = section(self.memo.algorithm(), rows.iter().map(|row| &files[*row as usize]));
+            let row = |row: &u32| {
+                let Row { path, digest, executable, .. } = &files[*row as usize];
+                (&path[1..], digest, *executable)
+            };
+            let digest = section(self.memo.algorithm(), rows.iter().map(row));
             Inputs { files, rows, outcome: Ok(digest) }
         };
         rows.into_par_iter().enumerate().map(finish).collect()
@@ -209,7 +213,10 @@ impl Tree {
     fn row(&self, file: &Found, hurry: bool) -> Result<Option<Row>, Problem> {
         let on_disk = self.root.join(OsStr::from_bytes(&file.path));
         match digest_in(&self.memo, &on_disk, None, hurry) {
-            Ok((digest, metadata)) => Ok(Some(input_row(&file.path, digest, &metadata))),
+            Ok((digest, metadata)) => {
+                let (path, executable) = ([b"/", &file.path[..]].concat(), is_executable(&metadata));
+                Ok(Some(Row { path, digest, executable, state: State::of(&metadata) }))
+            }
             Err(error) if is_absence(&error) && !file.literal => Ok(None),
             Err(error) => {
                 let missing = is_absence(&error);

@@ -200,6 +200,18 @@ pub enum InTheWay {
 /// # Errors
 /// The step that failed.
 pub fn publish(path: &Path, data: &[u8], in_the_way: InTheWay) -> Result<(), FsError> {
+    publish_by(path, in_the_way, |file| file.write_all(data))
+}
+
+/// The same with what `write` writes.
+///
+/// # Errors
+/// The step that failed.
+pub(crate) fn publish_by(
+    path: &Path,
+    in_the_way: InTheWay,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), FsError> {
     let parent = path.parent().unwrap_or(Path::new(""));
     let make = || Staged::file(parent, 0o666);
     let staged = match make() {
@@ -211,7 +223,7 @@ pub fn publish(path: &Path, data: &[u8], in_the_way: InTheWay) -> Result<(), FsE
     };
     let (staged, mut file) = staged?;
     step("publish-staged");
-    file.write_all(data).and_then(|()| close(file)).map_err(|error| FsError::new("write", path, error))?;
+    write(&mut file).and_then(|()| close(file)).map_err(|error| FsError::new("write", path, error))?;
     step("publish-written");
     match in_the_way {
         InTheWay::Keep => staged.rename(path)?,

@@ -4,6 +4,7 @@ use super::*;
 use crate::digest::digest_bytes;
 use crate::glob::{Entry, PatternSet, check_pattern};
 use std::fs::Permissions;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use tempfile::TempDir;
@@ -323,6 +324,21 @@ fn a_published_file_is_replaced_whole() {
     publish(&path, b"two", InTheWay::Keep).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"two");
     assert!(publish(&space.path("new"), b"", InTheWay::Keep).is_err(), "a directory");
+    assert!(space.leftovers().is_empty());
+}
+
+#[test]
+fn what_breaks_off_while_it_is_written_replaces_nothing_and_leaves_nothing() {
+    let space = Space::new();
+    let path = space.path("manifest");
+    publish(&path, b"one", InTheWay::Keep).unwrap();
+    let full = |file: &mut File| {
+        file.write_all(b"tw")?;
+        Err(io::Error::from(io::ErrorKind::StorageFull))
+    };
+    let error = publish_by(&path, InTheWay::Keep, full).unwrap_err();
+    assert_eq!((error.path.as_path(), error.source.kind()), (&*path, io::ErrorKind::StorageFull));
+    assert_eq!(fs::read(&path).unwrap(), b"one");
     assert!(space.leftovers().is_empty());
 }
 

@@ -14,6 +14,8 @@ mod record;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, Write};
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -22,7 +24,7 @@ use std::ptr;
 use rayon::prelude::*;
 
 use crate::blobs::Row;
-use crate::digest::{Algorithm, Digest, digest_bytes};
+use crate::digest::{Algorithm, Digest, Hasher, digest_bytes};
 pub use ahead::{Ahead, Configuration};
 use asked::{Answers, Implied, Questions};
 use facts::{Facts, Kind, Root};
@@ -128,16 +130,19 @@ impl Checkpoint {
         is_whole.then_some(Self { identity, facts, variables, tasks, implied, answers: None })
     }
 
-    fn encode(&self, identity: &Digest) -> Vec<u8> {
-        let mut writer = Writer(Vec::with_capacity(self.facts.bytes().len() + self.tasks.len() * 400));
-        writer.0.extend(MAGIC);
-        writer.0.extend(identity);
-        writer.bytes(self.facts.bytes());
-        writer.list(&self.variables, |writer, group| {
+    /// Write all of it, in pieces: a whole of its own would be megabytes more at the moment when memory is fullest.
+    fn write(&self, identity: &Digest, to: &mut impl Write) -> io::Result<()> {
+        let mut sealed = Sealed { to, hasher: Hasher::new(Algorithm::Blake3), writer: Writer(Vec::new()) };
+        sealed.writer.0.extend(MAGIC);
+        sealed.writer.0.extend(identity);
+        sealed.writer.length(self.facts.bytes().len());
+        sealed.pass_on()?;
+        sealed.write(self.facts.bytes())?;
+        sealed.list(&self.variables, |writer, group| {
             writer.list(&group.names, |writer, name| writer.bytes(name.as_bytes()));
             writer.0.extend(group.digest);
-        });
-        writer.list(&self.tasks, |writer, task| {
+        })?;
+        sealed.list(&self.tasks, |writer, task| {
             writer.number(task.number);
             writer.0.extend(task.key);
             for (digest, size) in &task.streams {
@@ -153,14 +158,13 @@ impl Checkpoint {
             writer.list(&task.soft, |writer, number| writer.number(*number));
             writer.number(task.variables);
             writer.list(&task.facts, |writer, number| writer.number(*number));
-        });
-        writer.list(&self.implied, |writer, implied| {
+        })?;
+        sealed.list(&self.implied, |writer, implied| {
             writer.number(implied.by);
             writer.list(&implied.facts, |writer, number| writer.number(*number));
-        });
-        let trailer = digest_bytes(&writer.0, Algorithm::Blake3);
-        writer.0.extend(trailer);
-        writer.0
+        })?;
+        let trailer = sealed.hasher.finish();
+        to.write_all(&trailer)
     }
 
     /// How many tasks are recorded.
@@ -242,14 +246,14 @@ impl Checkpoint {
                 let same = |at: &usize| holds[*at] && heard.is_none_or(|heard| says(*at) == *heard);
                 if place.get(before).is_some_and(same) {
                     after.entry(*before).or_default().push(at);
-                } else if std::mem::replace(&mut holds[at], false) {
+                } else if mem::replace(&mut holds[at], false) {
                     fallen.push(task.number);
                 }
             }
         }
         while let Some(number) = fallen.pop() {
             for at in after.remove(&number).unwrap_or_default() {
-                if std::mem::replace(&mut holds[at], false) {
+                if mem::replace(&mut holds[at], false) {
                     fallen.push(self.tasks[at].number);
                 }
             }
@@ -320,6 +324,43 @@ impl Writer {
         for row in rows {
             write(self, row);
         }
+    }
+}
+
+/// Rows that are written at once.
+const AT_ONCE: usize = 1024;
+
+/// Digests what it passes on.
+struct Sealed<'a, W> {
+    to: &'a mut W,
+    hasher: Hasher,
+    /// What was not passed on yet.
+    writer: Writer,
+}
+
+impl<W: Write> Sealed<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        self.to.write_all(bytes)
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
+        let mut bytes = mem::take(&mut self.writer.0);
+        self.write(&bytes)?;
+        bytes.clear();
+        self.writer.0 = bytes;
+        Ok(())
+    }
+
+    fn list<T>(&mut self, rows: &[T], write: impl Fn(&mut Writer, &T)) -> io::Result<()> {
+        self.writer.length(rows.len());
+        for some in rows.chunks(AT_ONCE) {
+            for row in some {
+                write(&mut self.writer, row);
+            }
+            self.pass_on()?;
+        }
+        self.pass_on()
     }
 }
 

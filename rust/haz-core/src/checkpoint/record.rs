@@ -13,12 +13,12 @@ use rayon::prelude::*;
 use super::asked::{DAY, Implied};
 use super::facts::{Fact, Facts, Kind, Root, parent, without_times};
 use super::{Checkpoint, Task, Variables, place_of, relative, values};
-use crate::blobs::{Blobs, InTheWay, Row, publish};
+use crate::blobs::{Blobs, InTheWay, Row, publish_by};
 use crate::digest::Digest;
 use crate::error::FsError;
 use crate::tree::stamp::Stamp;
 use crate::tree::walk::{Found, Links, Look, Resolution, resolve_telling};
-use crate::tree::{self, Tree, digest_state};
+use crate::tree::{Tree, digest_state, is_executable};
 
 /// A task that is said to be up to date: its entry is in the store and its outputs are in place.
 pub struct Candidate {
@@ -142,7 +142,7 @@ pub fn record(
                 return Ok(0);
             }
             next.facts = book.facts;
-            publish(file, &next.encode(identity), InTheWay::Keep)?;
+            publish_by(file, InTheWay::Keep, |to| next.write(identity, to))?;
         }
         Ok(fresh)
     })
@@ -175,24 +175,28 @@ impl Observer<'_> {
         let look = |file: &Found| {
             let (digest, metadata) = digest_state(self.tree.memo(), &self.on_disk(&file.path), None).ok()?;
             let fact = Fact::seen(Kind::Content, &file.path, &Stamp::of(&metadata), self.now)?;
-            Some((tree::input_row(&file.path, digest, &metadata), fact))
+            Some(((digest, is_executable(&metadata)), fact))
         };
-        let mut seen: Vec<Option<tree::Row>> = Vec::with_capacity(found.len());
+        // Beside `found`, which has the paths: of tens of thousands of files nothing is kept twice.
+        let mut seen: Vec<(Digest, bool)> = Vec::with_capacity(found.len());
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); lists.len()];
         for some in found.chunks(AT_A_TIME) {
             let looked: Vec<_> = some.par_iter().with_max_len(64).map(look).collect();
             for (file, looked) in some.iter().zip(looked) {
-                note(&mut proofs, &file.specs, looked.as_ref().map(|(_, fact)| fact), book);
-                seen.push(looked.map(|(row, _)| row));
+                let (content, fact) = looked.unzip();
+                note(&mut proofs, &file.specs, fact.as_ref(), book);
+                let place = u32::try_from(seen.len()).unwrap_or(u32::MAX);
+                file.specs.iter().for_each(|list| rows[*list as usize].push(place));
+                // A list with a file of which nothing is known proves nothing, so that its rows are not read.
+                seen.push(content.unwrap_or_default());
             }
         }
-        let mut rows: Vec<Vec<&tree::Row>> = vec![Vec::new(); lists.len()];
-        for (file, row) in found.iter().zip(&seen) {
-            for list in &file.specs {
-                rows[*list as usize].extend(row);
-            }
-        }
+        let row = |place: &u32| {
+            let (file, (digest, executable)) = (&found[*place as usize], &seen[*place as usize]);
+            (&file.path[..], digest, *executable)
+        };
         for ((proof, rows), candidate) in proofs.iter_mut().zip(rows).zip(candidates) {
-            if proof.is_some() && self.tree.section(&rows) != candidate.input_digest {
+            if proof.is_some() && self.tree.section(rows.iter().map(row)) != candidate.input_digest {
                 *proof = None;
             }
         }
