@@ -26,8 +26,9 @@ def main(stories: int, seed: int) -> int:
             except AssertionError as error:
                 wrong += 1
                 sys.stdout.write(f"seed {number}: {error}\n")
-        if (number - seed) % 50 == 49:
-            sys.stdout.write(f"{number - seed + 1} stories from seed {seed}: {wrong} wrong\n")
+        told = number - seed + 1
+        if told % 50 == 0 or told == stories:
+            sys.stdout.write(f"{told} stories from seed {seed}: {wrong} wrong\n")
             sys.stdout.flush()
     return int(wrong > 0)
 

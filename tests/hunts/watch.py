@@ -158,8 +158,9 @@ def main(stories: int, seed: int) -> int:
             if problem is not None:
                 wrong += 1
                 sys.stdout.write(f"seed {number}: {problem}\n")
-        if (number - seed) % 20 == 19:
-            sys.stdout.write(f"{number - seed + 1} stories from seed {seed}: {wrong} wrong\n")
+        told = number - seed + 1
+        if told % 20 == 0 or told == stories:
+            sys.stdout.write(f"{told} stories from seed {seed}: {wrong} wrong\n")
             sys.stdout.flush()
     return int(wrong > 0)
 
