@@ -26,6 +26,7 @@ __all__ = [
     "Processes",
     "Proven",
     "Queue",
+    "Records",
     "Tree",
     "Watch",
     "ask_facts",
@@ -36,6 +37,7 @@ __all__ = [
     "digest_bytes",
     "digest_files",
     "escape_pattern",
+    "fill",
     "give_large_blocks_back",
     "install_signal_handlers",
     "is_orphan",
@@ -90,6 +92,22 @@ def json_dumps(value: Any) -> bytes:
 
     Text with lone surrogates is refused; encode paths that may hold them before.
     """
+
+@final
+class Records:
+    """Makes records of what `marshal` has read: a list `[code, value of a field, …]` stands for one."""
+
+    def __new__(cls, row: type[Any], kinds: Sequence[tuple[type, Sequence[str]]]) -> Records:
+        """Code 0 is a `row`, a subclass of `tuple`; 1 is the first of `kinds`: a class, and the slots that are its fields.
+
+        Raises `ValueError` where a class is not made as `object` is.
+        """
+
+    def unpacked(self, value: Any) -> Any:
+        """Return `value` with records for the lists in it, also within tuples and the values of dicts.
+
+        Neither `__init__` nor `__setattr__` of a record is called. Raises `ValueError` for a list that is no record.
+        """
 
 @final
 class Queue:
@@ -486,6 +504,13 @@ def deliver_signals(queue: Queue | None) -> None:
     """From now on such signals become events `("signal", n, None)` of `queue`; with None they end the process again.
 
     SIGTSTP, which otherwise stops the process, becomes `("suspend", n, None)`.
+    """
+
+def fill(record: object, fields: tuple[str, ...], values: tuple[Any, ...]) -> None:
+    """Set attributes as `object.__setattr__` does, whatever the record's own says.
+
+    Raises `ValueError` for another number of values, `AttributeError` for what cannot be set, `TypeError` for a name that is
+    no `str`.
     """
 
 def give_large_blocks_back() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import repeat
 
+from haz._core import fill
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +23,7 @@ class RecordType(type):
     _fields: tuple[str, ...]
     _defaults: dict[str, Any]
     _setters: tuple[Callable[[object, object], None], ...]
-    """The setters of the slots: half the time of `object.__setattr__`, in what most of loading is made of."""
+    """The setters of the slots."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> RecordType:
         own = tuple(namespace.get("__annotations__", ()))
@@ -41,24 +43,27 @@ class Record(metaclass=RecordType):
     def __init__(self, *values: Any, **named: Any) -> None:
         cls = type(self)
         fields = cls._fields
+        if named or len(values) != len(fields):
+            values = cls._complete(values, named)
+        fill(self, fields, values)
+
+    @classmethod
+    def _complete(cls, values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """Add those that were given by name, and the defaults."""
+        fields, defaults = cls._fields, cls._defaults
         if len(values) > len(fields):
             raise TypeError(f"{cls.__name__} takes {len(fields)} values, not {len(values)}")
-        setters = cls._setters
-        for store, value in zip(setters, values):  # noqa: B905 - naming `strict` costs a tenth
-            store(self, value)
-        if len(values) == len(fields) and not named:
-            return
-        defaults = cls._defaults
-        for position in range(len(values), len(fields)):
-            field = fields[position]
+        others = []
+        for field in fields[len(values) :]:
             if field in named:
-                setters[position](self, named.pop(field))
+                others.append(named.pop(field))
             elif field in defaults:
-                setters[position](self, defaults[field])
+                others.append(defaults[field])
             else:
                 raise TypeError(f"{cls.__name__} needs a value for {field!r}")
         if named:
             raise TypeError(f"{cls.__name__} has no field {next(iter(named))!r}, or it was given twice")
+        return *values, *others
 
     @classmethod
     def many(cls, count: int, *columns: Iterable[Any]) -> list[Self]:

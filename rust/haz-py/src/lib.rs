@@ -12,6 +12,7 @@ mod json;
 mod locks;
 mod memory;
 mod process;
+mod records;
 mod signals;
 mod watch;
 mod yaml;
@@ -31,6 +32,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     locks::register(module)?;
     memory::register(module)?;
     process::register(module)?;
+    records::register(module)?;
     signals::register(module)?;
     watch::register(module)?;
     yaml::register(module)?;
