@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import marshal
+from types import GeneratorType
 from typing import Any, Self
 
 import pytest
@@ -101,7 +102,7 @@ class Own:
         return object.__new__(cls)
 
 
-@pytest.mark.parametrize("kind", [Own, int, str, dict, type, Exception, TaskId])
+@pytest.mark.parametrize("kind", [Own, int, str, dict, type, Exception, TaskId, GeneratorType])
 def test_a_class_that_is_made_in_its_own_way_is_no_record(kind: type) -> None:
     with pytest.raises(ValueError, match="is made in a way of its own"):
         _core.Records(TaskId, [(kind, ("name",))])

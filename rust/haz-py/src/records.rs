@@ -34,7 +34,8 @@ impl Records {
         }
         let plain = py.get_type::<PyAny>().getattr("__new__")?;
         for (class, _) in &kinds {
-            if !class.bind(py).getattr("__new__")?.is(&plain) {
+            // Some, such as generators, have that one and refuse it.
+            if !class.bind(py).getattr("__new__")?.is(&plain) || plain.call1((class,)).is_err() {
                 return Err(PyValueError::new_err(format!("{class} is made in a way of its own")));
             }
         }
@@ -93,7 +94,8 @@ impl Records {
 
 /// An instance with nothing in it: as `object.__new__` makes it, for less than a call of that.
 fn allocated<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: a class that `object.__new__` would make one of, which does no more for it; what comes back is a new reference, or null with an error that is set.
+    // SAFETY: a class that `object.__new__` has made one of, which does no more for it; what comes back is a new
+    // reference, or null with an error that is set.
     unsafe { Bound::from_owned_ptr_or_err(class.py(), ffi::PyType_GenericAlloc(class.as_type_ptr(), 0)) }
 }
 
@@ -117,6 +119,7 @@ fn fill(record: &Bound<'_, PyAny>, fields: &Bound<'_, PyTuple>, values: &Bound<'
     Ok(())
 }
 
+/// Add this file's functions and classes to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fill, module)?)?;
     module.add_class::<Records>()
