@@ -78,7 +78,3 @@ def test_copies_are_equal() -> None:
     made = Marked("a", 2, ("x",), "note")
     assert copy.deepcopy(made) == made
     assert pickle.loads(pickle.dumps(made)) == made
-
-
-def test_many_are_made_of_columns() -> None:
-    assert Place.many(2, ["a", "b"], [1, 2]) == [Place("a", 1), Place("b", 2)]
